@@ -1,0 +1,385 @@
+/* table: one row an operator; the facts that the other rooms ask for.
+ * Columns: domain, name, class, flags, least and most inputs, steering, positive, weights, shape rule.
+ * Of ONNX up to opset 28, ONNX Runtime's com.microsoft and com.microsoft.nchwc. */
+#include "ops/ops.h"
+
+#include "ops/shape.h"
+
+#define B(i) (1u << (i))
+#define ANY 255
+#define ONNX ""
+#define MS "com.microsoft"
+#define NCHWC "com.microsoft.nchwc"
+#define E PT_OP_ELEMENTWISE
+#define R PT_OP_RANDOM
+#define C PT_OP_CHEAP
+#define P PT_OP_PASSES
+#define S PT_OP_SHAPE_ONLY
+#define ROW(domain, name, op_class, flags, least, most, steering, positive, weights, shape)         \
+  {domain, name, PT_CLASS_##op_class, flags, least, most, steering, positive, weights, shape},
+
+/* clang-format off */
+static const PtOp table[] = {
+  /* activations: one in, same shape */
+  ROW(ONNX, "Relu", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "LeakyRelu", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Elu", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Selu", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Celu", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Sigmoid", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "HardSigmoid", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "HardSwish", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Tanh", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Softplus", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Softsign", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "ThresholdedRelu", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Mish", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Gelu", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Swish", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Shrink", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "ScaledTanh", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "ParametricSoftplus", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Clip", ACTIVATION, E|C, 1, 3, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "PRelu", ACTIVATION, E, 2, 2, 0, 0, B(1), pt_shape_same)
+  /* elementwise, one in */
+  ROW(ONNX, "Abs", UNARY, E|C, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Neg", UNARY, E|C, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Floor", UNARY, E|C, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Ceil", UNARY, E|C, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Round", UNARY, E|C, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Sign", UNARY, E|C, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Sqrt", UNARY, E|C, 1, 1, 0, B(0), 0, pt_shape_same)
+  ROW(ONNX, "Log", UNARY, E|C, 1, 1, 0, B(0), 0, pt_shape_same)
+  ROW(ONNX, "Reciprocal", UNARY, E|C, 1, 1, 0, B(0), 0, pt_shape_same)
+  ROW(ONNX, "Exp", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Erf", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Sin", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Cos", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Tan", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Sinh", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Cosh", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Asinh", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Atan", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Acos", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Asin", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Acosh", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Atanh", UNARY, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Not", UNARY, E|C, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "BitwiseNot", UNARY, E|C, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "IsInf", COMPARE, E, 1, 1, 0, 0, 0, pt_shape_predicate)
+  ROW(ONNX, "IsNaN", COMPARE, E, 1, 1, 0, 0, 0, pt_shape_predicate)
+  ROW(ONNX, "Dropout", UNARY, E|P, 1, 3, B(1)|B(2), 0, 0, pt_shape_dropout)
+  ROW(ONNX, "Bernoulli", UNARY, E|R, 1, 1, 0, 0, 0, pt_shape_like)
+  /* elementwise with broadcasting */
+  ROW(ONNX, "Add", BINARY, E|C, 2, 2, 0, 0, B(0)|B(1), pt_shape_broadcast)
+  ROW(ONNX, "Sub", BINARY, E|C, 2, 2, 0, 0, B(0)|B(1), pt_shape_broadcast)
+  ROW(ONNX, "Mul", BINARY, E|C, 2, 2, 0, 0, B(0)|B(1), pt_shape_broadcast)
+  ROW(ONNX, "Div", BINARY, E|C, 2, 2, 0, B(1), B(0)|B(1), pt_shape_broadcast)
+  ROW(ONNX, "Pow", BINARY, E|C, 2, 2, 0, B(0), B(1), pt_shape_broadcast_first)
+  ROW(ONNX, "Mod", BINARY, E|C, 2, 2, 0, B(1), 0, pt_shape_broadcast)
+  ROW(ONNX, "Max", BINARY, E|C, 1, ANY, 0, 0, B(0)|B(1), pt_shape_broadcast)
+  ROW(ONNX, "Min", BINARY, E|C, 1, ANY, 0, 0, B(0)|B(1), pt_shape_broadcast)
+  ROW(ONNX, "Sum", BINARY, E|C, 1, ANY, 0, 0, B(0)|B(1), pt_shape_broadcast)
+  ROW(ONNX, "Mean", BINARY, E|C, 1, ANY, 0, 0, B(0)|B(1), pt_shape_broadcast)
+  ROW(ONNX, "And", COMPARE, E|C, 2, 2, 0, 0, 0, pt_shape_compare)
+  ROW(ONNX, "Or", COMPARE, E|C, 2, 2, 0, 0, 0, pt_shape_compare)
+  ROW(ONNX, "Xor", COMPARE, E|C, 2, 2, 0, 0, 0, pt_shape_compare)
+  ROW(ONNX, "Equal", COMPARE, E|C, 2, 2, 0, 0, 0, pt_shape_compare)
+  ROW(ONNX, "Greater", COMPARE, E|C, 2, 2, 0, 0, 0, pt_shape_compare)
+  ROW(ONNX, "GreaterOrEqual", COMPARE, E|C, 2, 2, 0, 0, 0, pt_shape_compare)
+  ROW(ONNX, "Less", COMPARE, E|C, 2, 2, 0, 0, 0, pt_shape_compare)
+  ROW(ONNX, "LessOrEqual", COMPARE, E|C, 2, 2, 0, 0, 0, pt_shape_compare)
+  ROW(ONNX, "BitShift", BINARY, E|C, 2, 2, 0, 0, 0, pt_shape_broadcast)
+  ROW(ONNX, "BitwiseAnd", BINARY, E|C, 2, 2, 0, 0, 0, pt_shape_broadcast)
+  ROW(ONNX, "BitwiseOr", BINARY, E|C, 2, 2, 0, 0, 0, pt_shape_broadcast)
+  ROW(ONNX, "BitwiseXor", BINARY, E|C, 2, 2, 0, 0, 0, pt_shape_broadcast)
+  ROW(ONNX, "Where", BINARY, E|C, 3, 3, 0, 0, 0, pt_shape_where)
+  ROW(ONNX, "SwiGLU", BINARY, E, 2, 2, 0, 0, 0, pt_shape_broadcast)
+  /* linear */
+  ROW(ONNX, "Conv", CONV, 0, 2, 3, 0, 0, B(1)|B(2), pt_shape_conv)
+  ROW(ONNX, "ConvTranspose", CONV, 0, 2, 3, 0, 0, B(1)|B(2), pt_shape_conv_transpose)
+  ROW(ONNX, "DeformConv", CONV, 0, 3, 5, 0, 0, B(1)|B(3), pt_shape_conv)
+  ROW(ONNX, "CausalConvWithState", CONV, 0, 2, 4, 0, 0, B(1)|B(2), NULL)
+  ROW(ONNX, "Gemm", LINEAR, 0, 2, 3, 0, 0, B(1)|B(2), pt_shape_gemm)
+  ROW(ONNX, "MatMul", LINEAR, 0, 2, 2, 0, 0, B(0)|B(1), pt_shape_matmul)
+  ROW(ONNX, "Einsum", LINEAR, 0, 1, ANY, 0, 0, B(0)|B(1), pt_shape_einsum)
+  ROW(ONNX, "Attention", LINEAR, 0, 3, 7, 0, 0, 0, pt_shape_attention)
+  ROW(ONNX, "LinearAttention", LINEAR, 0, 3, 6, 0, 0, 0, NULL)
+  ROW(ONNX, "Det", LINEAR, 0, 1, 1, 0, 0, 0, NULL)
+  /* pooling and image */
+  ROW(ONNX, "MaxPool", POOL, 0, 1, 1, 0, 0, 0, pt_shape_pool)
+  ROW(ONNX, "AveragePool", POOL, 0, 1, 1, 0, 0, 0, pt_shape_pool)
+  ROW(ONNX, "LpPool", POOL, 0, 1, 1, 0, 0, 0, pt_shape_pool)
+  ROW(ONNX, "GlobalAveragePool", POOL, 0, 1, 1, 0, 0, 0, pt_shape_global_pool)
+  ROW(ONNX, "GlobalMaxPool", POOL, 0, 1, 1, 0, 0, 0, pt_shape_global_pool)
+  ROW(ONNX, "GlobalLpPool", POOL, 0, 1, 1, 0, 0, 0, pt_shape_global_pool)
+  ROW(ONNX, "MaxRoiPool", POOL, 0, 2, 2, 0, 0, 0, NULL)
+  ROW(ONNX, "RoiAlign", POOL, 0, 3, 3, 0, 0, 0, NULL)
+  ROW(ONNX, "MaxUnpool", POOL, 0, 2, 3, B(2), 0, 0, NULL)
+  ROW(ONNX, "Resize", OTHER, 0, 1, 4, B(1)|B(2)|B(3), 0, 0, pt_shape_resize)
+  ROW(ONNX, "Upsample", OTHER, 0, 1, 2, B(1), 0, 0, pt_shape_resize)
+  ROW(ONNX, "GridSample", OTHER, 0, 2, 2, 0, 0, 0, pt_shape_grid_sample)
+  ROW(ONNX, "AffineGrid", OTHER, 0, 2, 2, B(1), 0, 0, NULL)
+  ROW(ONNX, "Col2Im", OTHER, 0, 3, 3, B(1)|B(2), 0, 0, NULL)
+  ROW(ONNX, "ImageDecoder", OTHER, 0, 1, 1, 0, 0, 0, NULL)
+  /* normalization */
+  ROW(ONNX, "BatchNormalization", NORM, 0, 5, 5, 0, B(4), B(1)|B(2)|B(3)|B(4), pt_shape_norm)
+  ROW(ONNX, "InstanceNormalization", NORM, 0, 3, 3, 0, 0, B(1)|B(2), pt_shape_norm)
+  ROW(ONNX, "GroupNormalization", NORM, 0, 3, 3, 0, 0, B(1)|B(2), pt_shape_norm)
+  ROW(ONNX, "LayerNormalization", NORM, 0, 2, 3, 0, 0, B(1)|B(2), pt_shape_layer_norm)
+  ROW(ONNX, "RMSNormalization", NORM, 0, 2, 2, 0, 0, B(1), pt_shape_norm)
+  ROW(ONNX, "SimplifiedLayerNormalization", NORM, 0, 2, 2, 0, 0, B(1), pt_shape_layer_norm)
+  ROW(ONNX, "LRN", NORM, 0, 1, 1, 0, 0, 0, pt_shape_norm)
+  ROW(ONNX, "LpNormalization", NORM, 0, 1, 1, 0, 0, 0, pt_shape_norm)
+  ROW(ONNX, "MeanVarianceNormalization", NORM, 0, 1, 1, 0, 0, 0, pt_shape_norm)
+  /* reductions */
+  ROW(ONNX, "ReduceMean", REDUCE, C, 1, 2, B(1), 0, 0, pt_shape_reduce)
+  ROW(ONNX, "ReduceSum", REDUCE, C, 1, 2, B(1), 0, 0, pt_shape_reduce)
+  ROW(ONNX, "ReduceMax", REDUCE, C, 1, 2, B(1), 0, 0, pt_shape_reduce)
+  ROW(ONNX, "ReduceMin", REDUCE, C, 1, 2, B(1), 0, 0, pt_shape_reduce)
+  ROW(ONNX, "ReduceProd", REDUCE, C, 1, 2, B(1), 0, 0, pt_shape_reduce)
+  ROW(ONNX, "ReduceL1", REDUCE, 0, 1, 2, B(1), 0, 0, pt_shape_reduce)
+  ROW(ONNX, "ReduceL2", REDUCE, 0, 1, 2, B(1), 0, 0, pt_shape_reduce)
+  ROW(ONNX, "ReduceSumSquare", REDUCE, 0, 1, 2, B(1), 0, 0, pt_shape_reduce)
+  ROW(ONNX, "ReduceLogSumExp", REDUCE, 0, 1, 2, B(1), 0, 0, pt_shape_reduce)
+  ROW(ONNX, "ReduceLogSum", REDUCE, 0, 1, 2, B(1), B(0), 0, pt_shape_reduce)
+  ROW(ONNX, "ArgMax", REDUCE, 0, 1, 1, 0, 0, 0, pt_shape_arg_reduce)
+  ROW(ONNX, "ArgMin", REDUCE, 0, 1, 1, 0, 0, 0, pt_shape_arg_reduce)
+  ROW(ONNX, "CumSum", OTHER, 0, 2, 2, B(1), 0, 0, pt_shape_same)
+  ROW(ONNX, "CumProd", OTHER, 0, 2, 2, B(1), 0, 0, pt_shape_same)
+  ROW(ONNX, "Softmax", SOFTMAX, 0, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "LogSoftmax", SOFTMAX, 0, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Hardmax", SOFTMAX, 0, 1, 1, 0, 0, 0, pt_shape_same)
+  /* shapes and constants */
+  ROW(ONNX, "Shape", SHAPE, C|S, 1, 1, 0, 0, 0, pt_shape_shape)
+  ROW(ONNX, "Size", SHAPE, C|S, 1, 1, 0, 0, 0, pt_shape_size)
+  ROW(ONNX, "Constant", CONSTANT, C, 0, 0, 0, 0, 0, pt_shape_constant)
+  ROW(ONNX, "ConstantOfShape", CONSTANT, C, 1, 1, B(0), 0, 0, pt_shape_constant_of_shape)
+  ROW(ONNX, "Range", CONSTANT, C, 3, 3, B(0)|B(1)|B(2), 0, 0, pt_shape_range)
+  ROW(ONNX, "EyeLike", CONSTANT, S, 1, 1, 0, 0, 0, pt_shape_like)
+  ROW(ONNX, "RandomNormalLike", CONSTANT, R|S, 1, 1, 0, 0, 0, pt_shape_like)
+  ROW(ONNX, "RandomUniformLike", CONSTANT, R|S, 1, 1, 0, 0, 0, pt_shape_like)
+  ROW(ONNX, "RandomNormal", CONSTANT, R, 0, 0, 0, 0, 0, pt_shape_random)
+  ROW(ONNX, "RandomUniform", CONSTANT, R, 0, 0, 0, 0, 0, pt_shape_random)
+  ROW(ONNX, "Multinomial", OTHER, R, 1, 1, 0, 0, 0, NULL)
+  ROW(ONNX, "BlackmanWindow", CONSTANT, 0, 1, 1, B(0), 0, 0, NULL)
+  ROW(ONNX, "HammingWindow", CONSTANT, 0, 1, 1, B(0), 0, 0, NULL)
+  ROW(ONNX, "HannWindow", CONSTANT, 0, 1, 1, B(0), 0, 0, NULL)
+  ROW(ONNX, "MelWeightMatrix", CONSTANT, 0, 5, 5, B(0)|B(1)|B(2)|B(3)|B(4), 0, 0, NULL)
+  ROW(ONNX, "OneHot", CONSTANT, 0, 3, 3, B(1), 0, 0, pt_shape_one_hot)
+  /* data moves */
+  ROW(ONNX, "Identity", MOVE, C|P, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(ONNX, "Cast", MOVE, C|P, 1, 1, 0, 0, 0, pt_shape_cast)
+  ROW(ONNX, "CastLike", MOVE, C|P, 2, 2, 0, 0, 0, pt_shape_cast)
+  ROW(ONNX, "BitCast", MOVE, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(ONNX, "Reshape", MOVE, C|P, 1, 2, B(1), 0, 0, pt_shape_reshape)
+  ROW(ONNX, "Flatten", MOVE, C|P, 1, 1, 0, 0, 0, pt_shape_flatten)
+  ROW(ONNX, "Transpose", MOVE, C|P, 1, 1, 0, 0, 0, pt_shape_transpose)
+  ROW(ONNX, "Squeeze", MOVE, C|P, 1, 2, B(1), 0, 0, pt_shape_squeeze)
+  ROW(ONNX, "Unsqueeze", MOVE, C|P, 1, 2, B(1), 0, 0, pt_shape_unsqueeze)
+  ROW(ONNX, "Expand", MOVE, C|P, 2, 2, B(1), 0, 0, pt_shape_expand)
+  ROW(ONNX, "Tile", MOVE, C|P, 2, 3, B(1)|B(2), 0, 0, pt_shape_tile)
+  ROW(ONNX, "Concat", MOVE, C|P, 1, ANY, 0, 0, 0, pt_shape_concat)
+  ROW(ONNX, "Split", MOVE, C|P, 1, 2, B(1), 0, 0, pt_shape_split)
+  ROW(ONNX, "Slice", MOVE, C|P, 1, 5, B(1)|B(2)|B(3)|B(4), 0, 0, pt_shape_slice)
+  ROW(ONNX, "Pad", MOVE, P, 1, 4, B(1)|B(3), 0, 0, pt_shape_pad)
+  ROW(ONNX, "CenterCropPad", MOVE, P, 2, 2, B(1), 0, 0, NULL)
+  ROW(ONNX, "Gather", MOVE, C|P, 2, 2, B(1), 0, B(0), pt_shape_gather)
+  ROW(ONNX, "GatherElements", MOVE, P, 2, 2, B(1), 0, B(0), pt_shape_gather_elements)
+  ROW(ONNX, "GatherND", MOVE, P, 2, 2, B(1), 0, B(0), pt_shape_gather_nd)
+  ROW(ONNX, "Scatter", MOVE, P, 3, 3, B(1), 0, B(0), pt_shape_same)
+  ROW(ONNX, "ScatterElements", MOVE, P, 3, 3, B(1), 0, B(0), pt_shape_same)
+  ROW(ONNX, "ScatterND", MOVE, P, 3, 3, B(1), 0, B(0), pt_shape_same)
+  ROW(ONNX, "TensorScatter", MOVE, P, 2, 3, B(2), 0, 0, pt_shape_same)
+  ROW(ONNX, "Compress", MOVE, 0, 2, 2, B(1), 0, 0, NULL)
+  ROW(ONNX, "DepthToSpace", MOVE, P, 1, 1, 0, 0, 0, pt_shape_depth_to_space)
+  ROW(ONNX, "SpaceToDepth", MOVE, P, 1, 1, 0, 0, 0, pt_shape_space_to_depth)
+  ROW(ONNX, "ReverseSequence", MOVE, P, 2, 2, B(1), 0, 0, pt_shape_same)
+  ROW(ONNX, "Trilu", MOVE, P, 1, 2, B(1), 0, 0, pt_shape_same)
+  ROW(ONNX, "TopK", MOVE, 0, 1, 2, B(1), 0, 0, pt_shape_top_k)
+  ROW(ONNX, "Unique", MOVE, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(ONNX, "NonZero", MOVE, 0, 1, 1, 0, 0, 0, pt_shape_non_zero)
+  ROW(ONNX, "NonMaxSuppression", OTHER, 0, 2, 5, B(2)|B(3)|B(4), 0, 0, NULL)
+  /* recurrent */
+  ROW(ONNX, "LSTM", RECURRENT, 0, 3, 8, B(4), 0, B(1)|B(2)|B(3)|B(7), pt_shape_recurrent)
+  ROW(ONNX, "GRU", RECURRENT, 0, 3, 6, B(4), 0, B(1)|B(2)|B(3), pt_shape_recurrent)
+  ROW(ONNX, "RNN", RECURRENT, 0, 3, 6, B(4), 0, B(1)|B(2)|B(3), pt_shape_recurrent)
+  ROW(ONNX, "RotaryEmbedding", OTHER, 0, 3, 4, 0, 0, B(1)|B(2), pt_shape_same)
+  /* signals, text, losses */
+  ROW(ONNX, "DFT", OTHER, 0, 1, 3, B(1)|B(2), 0, 0, NULL)
+  ROW(ONNX, "STFT", OTHER, 0, 2, 4, B(1)|B(3), 0, 0, NULL)
+  ROW(ONNX, "StringConcat", OTHER, 0, 2, 2, 0, 0, 0, NULL)
+  ROW(ONNX, "StringNormalizer", OTHER, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(ONNX, "StringSplit", OTHER, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(ONNX, "RegexFullMatch", OTHER, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(ONNX, "TfIdfVectorizer", OTHER, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(ONNX, "NegativeLogLikelihoodLoss", OTHER, 0, 2, 3, 0, 0, B(2), NULL)
+  ROW(ONNX, "SoftmaxCrossEntropyLoss", OTHER, 0, 2, 3, 0, 0, B(2), NULL)
+  /* control flow, sequences, optionals */
+  ROW(ONNX, "If", CONTROL, 0, 1, 1, B(0), 0, 0, NULL)
+  ROW(ONNX, "Loop", CONTROL, 0, 2, ANY, B(0)|B(1), 0, 0, NULL)
+  ROW(ONNX, "Scan", CONTROL, 0, 1, ANY, 0, 0, 0, NULL)
+  ROW(ONNX, "SequenceMap", CONTROL, 0, 1, ANY, 0, 0, 0, NULL)
+  ROW(ONNX, "SequenceAt", OTHER, 0, 2, 2, B(1), 0, 0, NULL)
+  ROW(ONNX, "SequenceConstruct", OTHER, 0, 1, ANY, 0, 0, 0, NULL)
+  ROW(ONNX, "SequenceEmpty", OTHER, 0, 0, 0, 0, 0, 0, NULL)
+  ROW(ONNX, "SequenceErase", OTHER, 0, 1, 2, B(1), 0, 0, NULL)
+  ROW(ONNX, "SequenceInsert", OTHER, 0, 2, 3, B(2), 0, 0, NULL)
+  ROW(ONNX, "SequenceLength", OTHER, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(ONNX, "SplitToSequence", OTHER, 0, 1, 2, B(1), 0, 0, NULL)
+  ROW(ONNX, "ConcatFromSequence", OTHER, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(ONNX, "Optional", OTHER, 0, 0, 1, 0, 0, 0, NULL)
+  ROW(ONNX, "OptionalHasElement", OTHER, 0, 0, 1, 0, 0, 0, NULL)
+  ROW(ONNX, "OptionalGetElement", OTHER, 0, 1, 1, 0, 0, 0, NULL)
+  /* quantized: integer constants at inputs marked as weights are weights */
+  ROW(ONNX, "QuantizeLinear", QUANT, 0, 2, 3, 0, B(1), B(1), pt_shape_quantize)
+  ROW(ONNX, "DequantizeLinear", QUANT, 0, 2, 3, 0, B(1), B(0)|B(1), pt_shape_dequantize)
+  ROW(ONNX, "DynamicQuantizeLinear", QUANT, 0, 1, 1, 0, 0, 0, pt_shape_dynamic_quantize)
+  ROW(ONNX, "ConvInteger", QUANT, 0, 2, 4, 0, 0, B(1), pt_shape_conv)
+  ROW(ONNX, "MatMulInteger", QUANT, 0, 2, 4, 0, 0, B(0)|B(1), pt_shape_matmul)
+  ROW(ONNX, "QLinearConv", QUANT, 0, 8, 9, 0, B(1)|B(4)|B(6), B(1)|B(3)|B(4)|B(6)|B(8), pt_shape_qlinear_conv)
+  ROW(ONNX, "QLinearMatMul", QUANT, 0, 8, 8, 0, B(1)|B(4)|B(6), B(0)|B(1)|B(3)|B(4)|B(6), pt_shape_qlinear_matmul)
+  /* com.microsoft: what ONNX Runtime and its exporters make */
+  ROW(MS, "FusedConv", CONV, 0, 2, 4, 0, 0, B(1)|B(2), pt_shape_conv)
+  ROW(MS, "NhwcFusedConv", CONV, 0, 2, 4, 0, 0, B(1)|B(2), pt_shape_conv)
+  ROW(MS, "NhwcConv", CONV, 0, 2, 3, 0, 0, B(1)|B(2), NULL)
+  ROW(MS, "ConvTransposeWithDynamicPads", CONV, 0, 2, 4, B(2), 0, B(1)|B(3), NULL)
+  ROW(MS, "FusedGemm", LINEAR, 0, 2, 3, 0, 0, B(1)|B(2), pt_shape_gemm)
+  ROW(MS, "GemmFastGelu", LINEAR, 0, 2, 3, 0, 0, B(1)|B(2), pt_shape_matmul)
+  ROW(MS, "FusedMatMul", LINEAR, 0, 2, 2, 0, 0, B(0)|B(1), pt_shape_matmul)
+  ROW(MS, "TransposeMatMul", LINEAR, 0, 2, 2, 0, 0, B(0)|B(1), pt_shape_matmul)
+  ROW(MS, "FusedMatMulActivation", LINEAR, 0, 2, 2, 0, 0, B(0)|B(1), pt_shape_matmul)
+  ROW(MS, "GemmFloat8", LINEAR, 0, 2, 6, 0, B(3)|B(4)|B(5), B(1)|B(2)|B(3)|B(4)|B(5), NULL)
+  ROW(MS, "SkipLayerNormalization", NORM, 0, 3, 5, 0, 0, B(2)|B(3)|B(4), pt_shape_norm)
+  ROW(MS, "SkipSimplifiedLayerNormalization", NORM, 0, 3, 4, 0, 0, B(2)|B(3), pt_shape_norm)
+  ROW(MS, "LayerNormalization", NORM, 0, 2, 3, 0, 0, B(1)|B(2), pt_shape_layer_norm)
+  ROW(MS, "SimplifiedLayerNormalization", NORM, 0, 2, 2, 0, 0, B(1), pt_shape_layer_norm)
+  ROW(MS, "EmbedLayerNormalization", NORM, 0, 7, 9, 0, 0, B(2)|B(3)|B(4)|B(5)|B(6), NULL)
+  ROW(MS, "GroupNorm", NORM, 0, 3, 3, 0, 0, B(1)|B(2), pt_shape_norm)
+  ROW(MS, "SkipGroupNorm", NORM, 0, 4, 5, 0, 0, B(1)|B(2)|B(4), pt_shape_norm)
+  ROW(MS, "Gelu", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(MS, "QuickGelu", ACTIVATION, E, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(MS, "FastGelu", ACTIVATION, E, 1, 2, 0, 0, B(1), pt_shape_same)
+  ROW(MS, "BiasGelu", ACTIVATION, E, 2, 2, 0, 0, B(1), pt_shape_same)
+  ROW(MS, "BiasAdd", BINARY, E, 3, 3, 0, 0, B(1), pt_shape_same)
+  ROW(MS, "BiasSplitGelu", ACTIVATION, 0, 2, 2, 0, 0, B(1), NULL)
+  ROW(MS, "SwiGLU", ACTIVATION, 0, 1, 2, 0, 0, 0, NULL)
+  ROW(MS, "BiasSoftmax", SOFTMAX, 0, 2, 2, 0, 0, B(1), pt_shape_same)
+  ROW(MS, "BiasDropout", UNARY, E, 2, 5, B(3)|B(4), 0, B(1), pt_shape_same)
+  ROW(MS, "BitmaskDropout", UNARY, E, 1, 3, B(1)|B(2), 0, 0, pt_shape_same)
+  ROW(MS, "Attention", LINEAR, 0, 2, 7, 0, 0, B(1)|B(2), NULL)
+  ROW(MS, "MultiHeadAttention", LINEAR, 0, 1, 10, 0, 0, B(3), pt_shape_multi_head)
+  ROW(MS, "GroupQueryAttention", LINEAR, 0, 7, 17, 0, 0, B(7)|B(8)|B(11)|B(12)|B(13)|B(14)|B(15), NULL)
+  ROW(MS, "PackedAttention", LINEAR, 0, 5, 6, 0, 0, B(1)|B(2), NULL)
+  ROW(MS, "PackedMultiHeadAttention", LINEAR, 0, 6, 7, 0, 0, B(3), NULL)
+  ROW(MS, "DecoderMaskedMultiHeadAttention", LINEAR, 0, 1, 11, 0, 0, B(10), NULL)
+  ROW(MS, "DecoderMaskedSelfAttention", LINEAR, 0, 7, 9, 0, 0, B(1)|B(2), NULL)
+  ROW(MS, "DecoderAttention", LINEAR, 0, 12, 12, 0, 0, B(2)|B(3)|B(4), NULL)
+  ROW(MS, "LongformerAttention", LINEAR, 0, 7, 7, 0, 0, B(1)|B(2)|B(4)|B(5), NULL)
+  ROW(MS, "SparseAttention", LINEAR, 0, 9, 11, 0, 0, B(9)|B(10), NULL)
+  ROW(MS, "RelativePositionBias", OTHER, 0, 3, 3, B(1)|B(2), 0, B(0), NULL)
+  ROW(MS, "GatedRelativePositionBias", OTHER, 0, 6, 7, 0, 0, B(1)|B(3)|B(4)|B(5), NULL)
+  ROW(MS, "RotaryEmbedding", OTHER, 0, 4, 4, B(1), 0, B(2)|B(3), pt_shape_same)
+  ROW(MS, "GemmaRotaryEmbedding", OTHER, 0, 5, 5, 0, 0, 0, NULL)
+  ROW(MS, "TorchEmbedding", MOVE, 0, 2, 4, 0, 0, B(0), NULL)
+  ROW(MS, "WordConvEmbedding", OTHER, 0, 4, 4, 0, 0, B(1)|B(2)|B(3), NULL)
+  ROW(MS, "AttnLSTM", RECURRENT, 0, 3, 14, B(4)|B(12), 0, B(1)|B(2)|B(3)|B(7)|B(8)|B(9)|B(10)|B(13), NULL)
+  ROW(MS, "MoE", LINEAR, 0, 5, 8, 0, 0, B(2)|B(3)|B(4)|B(5)|B(6)|B(7), NULL)
+  ROW(MS, "QMoE", QUANT, 0, 6, 21, 0, B(3)|B(6)|B(9), B(2)|B(3)|B(4)|B(5)|B(6)|B(7)|B(8)|B(9)|B(10)|B(11)|B(12)|B(13), NULL)
+  ROW(MS, "MatMulNBits", QUANT, 0, 3, 6, 0, B(2), B(1)|B(2)|B(3)|B(5), pt_shape_matmul_nbits)
+  ROW(MS, "MatMulBnb4", QUANT, 0, 3, 3, 0, B(2), B(1)|B(2), pt_shape_matmul_nbits)
+  ROW(MS, "MatMulFpQ4", QUANT, 0, 3, 3, B(2), 0, B(1), NULL)
+  ROW(MS, "MatMulIntegerToFloat", QUANT, 0, 4, 7, 0, B(2)|B(3), B(1)|B(2)|B(3)|B(6), pt_shape_matmul_dequantized)
+  ROW(MS, "MatMulInteger16", QUANT, 0, 2, 2, 0, 0, B(0)|B(1), pt_shape_matmul)
+  ROW(MS, "DynamicQuantizeMatMul", QUANT, 0, 3, 5, 0, B(2), B(1)|B(2)|B(4), pt_shape_matmul_dequantized)
+  ROW(MS, "DynamicQuantizeLSTM", QUANT, 0, 12, 12, B(4), B(8)|B(10), B(1)|B(2)|B(3)|B(7)|B(8)|B(10), NULL)
+  ROW(MS, "GatherBlockQuantized", QUANT, 0, 3, 4, B(1), B(2), B(0)|B(2)|B(3), NULL)
+  ROW(MS, "QAttention", QUANT, 0, 5, 9, 0, B(3)|B(4), B(1)|B(2)|B(3)|B(4), NULL)
+  ROW(MS, "QEmbedLayerNormalization", QUANT, 0, 18, 18, 0, B(8)|B(9)|B(10)|B(11)|B(12), B(2)|B(3)|B(4)|B(5)|B(6)|B(8)|B(9)|B(10)|B(11)|B(12), NULL)
+  ROW(MS, "QGemm", QUANT, 0, 6, 9, 0, B(1)|B(4)|B(7), B(1)|B(3)|B(4)|B(6)|B(7), NULL)
+  ROW(MS, "QLinearConv", QUANT, 0, 8, 9, 0, B(1)|B(4)|B(6), B(1)|B(3)|B(4)|B(6)|B(8), NULL)
+  ROW(MS, "QLinearAdd", QUANT, 0, 7, 8, 0, B(1)|B(4)|B(6), B(0)|B(1)|B(3)|B(4)|B(6), pt_shape_qlinear_binary)
+  ROW(MS, "QLinearMul", QUANT, 0, 7, 8, 0, B(1)|B(4)|B(6), B(0)|B(1)|B(3)|B(4)|B(6), pt_shape_qlinear_binary)
+  ROW(MS, "QLinearAveragePool", QUANT, 0, 4, 5, 0, B(1)|B(3), B(1)|B(3), pt_shape_pool)
+  ROW(MS, "QLinearGlobalAveragePool", QUANT, 0, 5, 5, 0, B(1)|B(3), B(1)|B(3), NULL)
+  ROW(MS, "QLinearSigmoid", QUANT, 0, 4, 5, 0, B(1)|B(3), B(1)|B(3), pt_shape_same)
+  ROW(MS, "QLinearLeakyRelu", QUANT, 0, 4, 5, 0, B(1)|B(3), B(1)|B(3), pt_shape_same)
+  ROW(MS, "QLinearSoftmax", QUANT, 0, 5, 5, 0, B(1)|B(3), B(1)|B(3), pt_shape_same)
+  ROW(MS, "QLinearConcat", QUANT, 0, 3, ANY, 0, B(0), B(0), NULL)
+  ROW(MS, "QLinearReduceMean", QUANT, 0, 4, 5, 0, B(1)|B(3), B(1)|B(3), NULL)
+  ROW(MS, "QLinearWhere", QUANT, 0, 9, 9, 0, B(2)|B(5)|B(7), B(1)|B(2)|B(4)|B(5)|B(7), NULL)
+  ROW(MS, "QuantizeLinear", QUANT, 0, 2, 3, 0, B(1), B(1), pt_shape_quantize)
+  ROW(MS, "DequantizeLinear", QUANT, 0, 2, 3, 0, B(1), B(0)|B(1), pt_shape_dequantize)
+  ROW(MS, "NhwcMaxPool", POOL, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(MS, "MaxpoolWithMask", POOL, 0, 2, 2, 0, 0, 0, pt_shape_pool)
+  ROW(MS, "CropAndResize", OTHER, 0, 4, 4, B(3), 0, 0, NULL)
+  ROW(MS, "GridSample", OTHER, 0, 2, 2, 0, 0, 0, pt_shape_grid_sample)
+  ROW(MS, "Inverse", LINEAR, 0, 1, 1, 0, 0, 0, pt_shape_same)
+  ROW(MS, "ComplexMul", BINARY, E, 2, 2, 0, 0, 0, pt_shape_broadcast)
+  ROW(MS, "ComplexMulConj", BINARY, E, 2, 2, 0, 0, 0, pt_shape_broadcast)
+  ROW(MS, "CDist", LINEAR, 0, 2, 2, 0, 0, 0, NULL)
+  ROW(MS, "Rfft", OTHER, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(MS, "Irfft", OTHER, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(MS, "ExpandDims", MOVE, C|P, 2, 2, B(1), 0, 0, NULL)
+  ROW(MS, "GatherND", MOVE, P, 2, 2, B(1), 0, B(0), pt_shape_gather_nd)
+  ROW(MS, "Pad", MOVE, P, 2, 3, B(1), 0, 0, pt_shape_pad)
+  ROW(MS, "Range", CONSTANT, C, 2, 3, B(0)|B(1)|B(2), 0, 0, NULL)
+  ROW(MS, "Trilu", MOVE, P, 1, 2, B(1), 0, 0, pt_shape_same)
+  ROW(MS, "UnfoldTensor", MOVE, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(MS, "IsAllFinite", COMPARE, 0, 1, ANY, 0, 0, 0, NULL)
+  ROW(MS, "Unique", MOVE, 0, 1, 1, 0, 0, 0, NULL)
+  /* com.microsoft.nchwc: the blocked layout of one class of CPU */
+  ROW(NCHWC, "Conv", CONV, 0, 2, 4, 0, 0, B(1)|B(2), NULL)
+  ROW(NCHWC, "MaxPool", POOL, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(NCHWC, "AveragePool", POOL, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(NCHWC, "GlobalMaxPool", POOL, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(NCHWC, "GlobalAveragePool", POOL, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(NCHWC, "ReorderInput", MOVE, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(NCHWC, "ReorderOutput", MOVE, 0, 1, 1, 0, 0, 0, NULL)
+  ROW(NCHWC, "Upsample", OTHER, 0, 1, 1, 0, 0, 0, NULL)
+};
+/* clang-format on */
+
+#define SLOTS 1024
+static uint16_t slots[SLOTS]; /* row + 1, open addressing */
+
+static uint32_t slot_of(const char *domain, const char *name) {
+  uint32_t h = 2166136261u;
+  for (; *domain; domain++)
+    h = (h ^ (uint8_t)*domain) * 16777619u;
+  for (; *name; name++)
+    h = (h ^ (uint8_t)*name) * 16777619u;
+  return (h ^ h >> 15) % SLOTS;
+}
+
+static gpointer index_table(gpointer unused) {
+  (void)unused;
+  G_STATIC_ASSERT(G_N_ELEMENTS(table) < SLOTS / 2);
+  for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
+    uint32_t at = slot_of(table[i].domain, table[i].name);
+    while (slots[at])
+      at = (at + 1) % SLOTS;
+    slots[at] = (uint16_t)(i + 1);
+  }
+  return NULL;
+}
+
+const PtOp *pt_op_find(const char *domain, const char *name) {
+  static GOnce once = G_ONCE_INIT;
+  g_once(&once, index_table, NULL);
+  if (!domain || !name)
+    return NULL;
+  if (g_str_equal(domain, "ai.onnx"))
+    domain = "";
+  for (uint32_t at = slot_of(domain, name); slots[at]; at = (at + 1) % SLOTS) {
+    const PtOp *op = &table[slots[at] - 1];
+    if (g_str_equal(op->name, name) && g_str_equal(op->domain, domain))
+      return op;
+  }
+  return NULL;
+}
+
+const PtOp *pt_op_table(size_t *count) {
+  *count = G_N_ELEMENTS(table);
+  return table;
+}
