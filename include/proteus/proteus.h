@@ -1,6 +1,7 @@
 /* proteus.h: the public C API; what the command line uses.
- * All strings are UTF-8 paths or names, borrowed for the call. Functions return false (or NULL) and set *error. Error codes:
- * PtErrorCode in base/base.h, any domain. Reports are plain values; those with pointers have a _clear. */
+ * All strings are UTF-8 paths or names, borrowed for the call. Functions return false (or NULL) and
+ * set *error. Error codes: PtErrorCode in base/base.h, any domain. Reports are plain values; those
+ * with pointers have a _clear. */
 #ifndef PROTEUS_H
 #define PROTEUS_H
 
@@ -18,7 +19,8 @@ typedef struct PtProgress {
 } PtProgress;
 #endif
 
-/* ---- obfuscate ---------------------------------------------------------------------------------- */
+/* ---- obfuscate ----------------------------------------------------------------------------------
+ */
 typedef struct PtObfuscateOptions {
   const char *model;  /* .onnx */
   const char *bundle; /* folder to make; must not exist or be empty */
@@ -33,22 +35,24 @@ typedef struct PtObfuscateOptions {
   PtProgress progress;
 } PtObfuscateOptions;
 typedef struct PtObfuscateReport {
-  uint32_t nodes, pieces, buckets, candidates, missing; /* missing: sentinels that could not be made */
-  uint32_t smallest, largest;                           /* nodes a piece */
+  uint32_t nodes, pieces, buckets, candidates,
+      missing;                /* missing: sentinels that could not be made */
+  uint32_t smallest, largest; /* nodes a piece */
   uint64_t bundle_bytes, noise_bytes;
   double search_space_log10; /* log10 of the product of bucket sizes over distinct buckets */
   double seconds;
 } PtObfuscateReport;
 bool pt_obfuscate(const PtObfuscateOptions *options, PtObfuscateReport *report, GError **error);
 
-/* ---- optimize ----------------------------------------------------------------------------------- */
+/* ---- optimize -----------------------------------------------------------------------------------
+ */
 typedef struct PtOptimizeOptions {
   const char *bundle;
   const char *out;
-  const char *with;   /* NULL or "ort"; else a command with {in} and {out} */
-  const char *level;  /* "basic", "extended", "all"; NULL: all */
-  const char *target; /* "portable", "native"; NULL: portable */
-  unsigned jobs;      /* 0: all cores */
+  const char *with;       /* NULL or "ort"; else a command with {in} and {out} */
+  const char *level;      /* "basic", "extended", "all"; NULL: all */
+  const char *target;     /* "portable", "native"; NULL: portable */
+  unsigned jobs;          /* 0: all cores */
   uint32_t shard, shards; /* shards 0: no sharding; else shard in 1..shards */
   bool resume;
   double timeout; /* seconds a candidate for outside programs; 0: 600 */
@@ -66,7 +70,8 @@ typedef struct PtOptimizeReport {
 bool pt_optimize(const PtOptimizeOptions *options, PtOptimizeReport *report, GError **error);
 void pt_optimize_report_clear(PtOptimizeReport *report);
 
-/* ---- deobfuscate -------------------------------------------------------------------------------- */
+/* ---- deobfuscate --------------------------------------------------------------------------------
+ */
 typedef struct PtDeobfuscateOptions {
   const char *optimized; /* folder */
   const char *secret;
@@ -90,31 +95,33 @@ typedef struct PtDeobfuscateReport {
   double seconds;
   GPtrArray *fallbacks; /* PtFallback, owned */
 } PtDeobfuscateReport;
-bool pt_deobfuscate(const PtDeobfuscateOptions *options, PtDeobfuscateReport *report, GError **error);
+bool pt_deobfuscate(const PtDeobfuscateOptions *options, PtDeobfuscateReport *report,
+                    GError **error);
 void pt_deobfuscate_report_clear(PtDeobfuscateReport *report);
 
-/* ---- verify, bench, fill, inspect ---------------------------------------------------------------- */
+/* ---- verify, bench, fill, inspect
+ * ---------------------------------------------------------------- */
 typedef struct PtVerifyReport {
   uint32_t runs, outputs;
   double difference; /* largest relative */
   char *worst;       /* output's name, owned */
   bool equal;
 } PtVerifyReport;
-/* Same inputs and outputs, same values on `runs` seeded inputs (0: 3) within tolerance (0: 1e-4). Differing interfaces are not
- * equal; *worst says how. */
+/* Same inputs and outputs, same values on `runs` seeded inputs (0: 3) within tolerance (0: 1e-4).
+ * Differing interfaces are not equal; *worst says how. */
 bool pt_verify(const char *a, const char *b, uint32_t runs, const char *seed, double tolerance,
                PtVerifyReport *report, GError **error);
 void pt_verify_report_clear(PtVerifyReport *report);
 
 typedef struct PtBenchOptions {
   const char *model;
-  const char *result;     /* or NULL */
-  uint32_t iterations;    /* 0: 500 */
-  uint32_t loads;         /* sessions of each, interleaved; 0: 1 */
-  const char *level;      /* of best attainable; NULL: all */
-  const char *target;     /* NULL: portable */
-  bool twice;             /* a second copy of best attainable, to show the noise */
-  unsigned threads;       /* intra-op; 0: 1 */
+  const char *result;  /* or NULL */
+  uint32_t iterations; /* 0: 500 */
+  uint32_t loads;      /* sessions of each, interleaved; 0: 1 */
+  const char *level;   /* of best attainable; NULL: all */
+  const char *target;  /* NULL: portable */
+  bool twice;          /* a second copy of best attainable, to show the noise */
+  unsigned threads;    /* intra-op; 0: 1 */
   PtProgress progress;
 } PtBenchOptions;
 typedef struct PtBenchRow {
@@ -132,9 +139,11 @@ typedef struct PtBenchReport {
 bool pt_bench(const PtBenchOptions *options, PtBenchReport *report, GError **error);
 void pt_bench_report_clear(PtBenchReport *report);
 
-bool pt_fill_file(const char *skeleton, const char *out, const char *seed, unsigned threads, GError **error);
+bool pt_fill_file(const char *skeleton, const char *out, const char *seed, unsigned threads,
+                  GError **error);
 
-/* What is in a model, bundle, or folder of answers, for a person; caller frees. json: as JSON text. */
+/* What is in a model, bundle, or folder of answers, for a person; caller frees. json: as JSON text.
+ */
 char *pt_inspect(const char *path, bool json, GError **error);
 
 #endif

@@ -1,6 +1,6 @@
 /* base: what every room stands on.
- * In: seeds, paths, work items.  Out: errors, random streams, hashes, mapped files, threads, progress.
- * Never touches: models, tensors, anything of ONNX. */
+ * In: seeds, paths, work items.  Out: errors, random streams, hashes, mapped files, threads,
+ * progress. Never touches: models, tensors, anything of ONNX. */
 #ifndef PT_BASE_H
 #define PT_BASE_H
 
@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 /* ---- errors ------------------------------------------------------------------------------------
- * One domain a room (PT_ONNX_ERROR, ...), one list of codes for all, because the exit status and the
- * remedy depend on the kind of failure, not on the room. Messages are one sentence: file, node, remedy. */
+ * One domain a room (PT_ONNX_ERROR, ...), one list of codes for all, because the exit status and
+ * the remedy depend on the kind of failure, not on the room. Messages are one sentence: file, node,
+ * remedy. */
 typedef enum {
   PT_ERR_USAGE,       /* the call's arguments are off                       -> exit 2 */
   PT_ERR_INPUT,       /* a file or model that is malformed                  -> exit 3 */
@@ -29,8 +30,8 @@ typedef enum {
 GQuark pt_base_error_quark(void);
 
 /* ---- random numbers ----------------------------------------------------------------------------
- * One seed a run, a ChaCha20 stream for each purpose and index: BLAKE2b(seed, purpose, index). The streams
- * are independent, so work may run on any number of threads and give the same bytes. */
+ * One seed a run, a ChaCha20 stream for each purpose and index: BLAKE2b(seed, purpose, index). The
+ * streams are independent, so work may run on any number of threads and give the same bytes. */
 typedef struct PtSeed {
   uint8_t key[32];
 } PtSeed;
@@ -56,7 +57,8 @@ void pt_rng_shuffle(PtRng *rng, void *items, size_t count, size_t item_size);
 /* Index drawn with probability proportional to weights[i] >= 0; `count` if all are 0. */
 size_t pt_rng_weighted(PtRng *rng, const double *weights, size_t count);
 
-/* ---- hashes ------------------------------------------------------------------------------------ */
+/* ---- hashes ------------------------------------------------------------------------------------
+ */
 /* 64 hex digits + NUL; caller frees. */
 char *pt_sha256_hex(const void *data, size_t size);
 /* Of a whole file, mapped and dropped again. */
@@ -94,12 +96,14 @@ static inline size_t pt_size_add(size_t a, size_t b) {
 }
 
 /* ---- files -------------------------------------------------------------------------------------
- * Reading: mapped read-only; an error names the path and says missing, a folder, empty, too large. */
+ * Reading: mapped read-only; an error names the path and says missing, a folder, empty, too large.
+ */
 GBytes *pt_file_map(const char *path, size_t max_size, GError **error);
 /* Drop the resident pages of a mapping that is not needed for now (they come back on use). */
 void pt_file_forget(GBytes *mapped);
 
-/* Writing: into a temporary name beside `path`, renamed by commit, removed by free without commit. */
+/* Writing: into a temporary name beside `path`, renamed by commit, removed by free without commit.
+ */
 typedef struct PtFileWriter PtFileWriter;
 PtFileWriter *pt_file_writer_new(const char *path, int mode, GError **error);
 bool pt_file_writer_write(PtFileWriter *writer, const void *data, size_t size, GError **error);
@@ -111,21 +115,25 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtFileWriter, pt_file_writer_free)
 bool pt_file_write(const char *path, int mode, const void *data, size_t size, GError **error);
 
 bool pt_dir_make(const char *path, GError **error);
-/* A fresh private folder under the system's temporary folder; caller removes it with pt_dir_remove. */
+/* A fresh private folder under the system's temporary folder; caller removes it with pt_dir_remove.
+ */
 char *pt_dir_make_temp(const char *stem, GError **error);
 /* Removes the folder and what is in it; never follows links. */
 void pt_dir_remove(const char *path);
-/* The names in a folder that end in `suffix` (NULL: all), sorted; caller frees with g_ptr_array_unref. */
+/* The names in a folder that end in `suffix` (NULL: all), sorted; caller frees with
+ * g_ptr_array_unref. */
 GPtrArray *pt_dir_list(const char *path, const char *suffix, GError **error);
 
-/* ---- threads and progress ----------------------------------------------------------------------- */
+/* ---- threads and progress -----------------------------------------------------------------------
+ */
 /* 0 means as many as the machine has cores. */
 unsigned pt_threads(unsigned wanted);
 typedef void (*PtTask)(size_t index, void *data);
 /* Runs task(0..count-1) on up to `threads` threads and returns when all are done. */
 void pt_parallel_for(size_t count, unsigned threads, PtTask task, void *data);
 
-/* Called from any one thread at a time. `what` is a short phrase; done <= total; total 0: not known. */
+/* Called from any one thread at a time. `what` is a short phrase; done <= total; total 0: not
+ * known. */
 typedef void (*PtProgressFunc)(const char *what, uint64_t done, uint64_t total, void *data);
 typedef struct PtProgress {
   PtProgressFunc func; /* NULL: silent */

@@ -1,7 +1,7 @@
 /* bundle: what is sent and what is kept: noise, scrubbing, manifest, secret.
- * In: pieces and sentinels.  Out: a folder of nameless ONNX files with noise for weights; a 0600 secret.
- * What is written is built from what is allowed, never copied and cleaned.
- * Never touches: ONNX Runtime; the optimizer's answer. */
+ * In: pieces and sentinels.  Out: a folder of nameless ONNX files with noise for weights; a 0600
+ * secret. What is written is built from what is allowed, never copied and cleaned. Never touches:
+ * ONNX Runtime; the optimizer's answer. */
 #ifndef PT_BUNDLE_H
 #define PT_BUNDLE_H
 
@@ -10,30 +10,34 @@
 #define PT_BUNDLE_ERROR (pt_bundle_error_quark())
 GQuark pt_bundle_error_quark(void);
 
-/* ---- noise.bin: noise[i] is an invertible function of i under the manifest's seed ---------------- */
+/* ---- noise.bin: noise[i] is an invertible function of i under the manifest's seed
+ * ---------------- */
 #define PT_NOISE_FILE "noise.bin"
 typedef struct PtNoise {
-  char seed[33];    /* 32 hex digits, public; derived one-way, tells nothing of the run's seed */
-  uint64_t floats;  /* N, a power of two: [0,N/2) any sign, [N/2,N) positive only */
-  uint64_t halves, brains, doubles; /* elements of the sections behind it for float16, bfloat16, float64; usually 0 */
-  uint64_t key[8];  /* round keys from the seed */
-  unsigned bits;    /* log2(N/2) */
+  char seed[33];   /* 32 hex digits, public; derived one-way, tells nothing of the run's seed */
+  uint64_t floats; /* N, a power of two: [0,N/2) any sign, [N/2,N) positive only */
+  uint64_t halves, brains,
+      doubles; /* elements of the sections behind it for float16, bfloat16, float64; usually 0 */
+  uint64_t key[8]; /* round keys from the seed */
+  unsigned bits;   /* log2(N/2) */
 } PtNoise;
-bool pt_noise_init(PtNoise *noise, const char *seed, uint64_t floats, uint64_t halves, uint64_t brains,
-                   uint64_t doubles, GError **error);
+bool pt_noise_init(PtNoise *noise, const char *seed, uint64_t floats, uint64_t halves,
+                   uint64_t brains, uint64_t doubles, GError **error);
 float pt_noise_at(const PtNoise *noise, uint64_t i);
 /* The i with noise[i] == value; UINT64_MAX if there is none. */
 uint64_t pt_noise_position(const PtNoise *noise, float value);
 void pt_noise_fill(const PtNoise *noise, uint64_t first, size_t count, float *out);
-/* Byte `offset` of noise.bin of length size, any section; used to materialize a slice without the file. */
+/* Byte `offset` of noise.bin of length size, any section; used to materialize a slice without the
+ * file. */
 bool pt_noise_bytes(const PtNoise *noise, uint64_t offset, size_t size, void *out);
 uint64_t pt_noise_file_size(const PtNoise *noise);
 bool pt_noise_write(const PtNoise *noise, const char *path, unsigned threads, GError **error);
 
 /* ---- scrubbing ---------------------------------------------------------------------------------
- * The candidate that stands for `graph`: same operators, attributes, wiring, interface; names by position in a random
- * topological order; constants by role (ops): steering and one-element floats real, weights slices of noise.bin.
- * source (or NULL) receives, for each constant of the candidate, the value id in `graph` (GArray of PtScrubbed). */
+ * The candidate that stands for `graph`: same operators, attributes, wiring, interface; names by
+ * position in a random topological order; constants by role (ops): steering and one-element floats
+ * real, weights slices of noise.bin. source (or NULL) receives, for each constant of the candidate,
+ * the value id in `graph` (GArray of PtScrubbed). */
 typedef struct PtScrubbed {
   PtValueId candidate, original;
 } PtScrubbed;
@@ -45,7 +49,8 @@ void pt_noise_need(const PtGraph *graph, PtNoiseNeed *need); /* keeps the maximu
 PtGraph *pt_scrub(const PtGraph *graph, const PtNoise *noise, PtRng *rng, GArray **source,
                   GError **error);
 
-/* ---- formats ------------------------------------------------------------------------------------ */
+/* ---- formats ------------------------------------------------------------------------------------
+ */
 typedef struct PtCandidate {
   char *id, *file, *sha256;
 } PtCandidate;
@@ -64,10 +69,10 @@ PtManifest *pt_manifest_read(const char *folder, GError **error);
 
 /* A weight of a member: where candidate's constant came from. */
 typedef struct PtSecretWeight {
-  char *name;       /* the candidate's initializer */
-  char *original;   /* the model's value name (after reading: lifted constants included) */
-  uint64_t offset;  /* bytes in noise.bin */
-  uint64_t size;    /* bytes */
+  char *name;      /* the candidate's initializer */
+  char *original;  /* the model's value name (after reading: lifted constants included) */
+  uint64_t offset; /* bytes in noise.bin */
+  uint64_t size;   /* bytes */
 } PtSecretWeight;
 typedef struct PtMember {
   GArray *nodes;      /* uint32_t: node indices of the model as read */

@@ -1,6 +1,6 @@
 /* graph: the IR that every room works on.
- * In: nodes, values, constants, as the onnx room reads them.  Out: order, uses, pieces, canonical hashes.
- * A graph lives in one arena; ids are indices and stay valid until pt_graph_compact.
+ * In: nodes, values, constants, as the onnx room reads them.  Out: order, uses, pieces, canonical
+ * hashes. A graph lives in one arena; ids are indices and stay valid until pt_graph_compact.
  * Weights are referenced where they lie (a mapped file), never copied.
  * Never touches: files, protobuf, ONNX Runtime, what an operator means (ops). */
 #ifndef PT_GRAPH_H
@@ -15,21 +15,43 @@ GQuark pt_graph_error_quark(void);
 typedef uint32_t PtNodeId;
 typedef uint32_t PtValueId;
 
-/* ---- types ------------------------------------------------------------------------------------- */
+/* ---- types -------------------------------------------------------------------------------------
+ */
 /* ONNX TensorProto.DataType's numbers. */
 typedef enum {
   PT_DTYPE_UNDEFINED = 0,
-  PT_FLOAT = 1, PT_UINT8 = 2, PT_INT8 = 3, PT_UINT16 = 4, PT_INT16 = 5, PT_INT32 = 6, PT_INT64 = 7,
-  PT_STRING = 8, PT_BOOL = 9, PT_FLOAT16 = 10, PT_DOUBLE = 11, PT_UINT32 = 12, PT_UINT64 = 13,
-  PT_COMPLEX64 = 14, PT_COMPLEX128 = 15, PT_BFLOAT16 = 16, PT_FLOAT8E4M3FN = 17,
-  PT_FLOAT8E4M3FNUZ = 18, PT_FLOAT8E5M2 = 19, PT_FLOAT8E5M2FNUZ = 20, PT_UINT4 = 21, PT_INT4 = 22,
-  PT_FLOAT4E2M1 = 23, PT_FLOAT8E8M0 = 24, PT_UINT2 = 25, PT_INT2 = 26,
+  PT_FLOAT = 1,
+  PT_UINT8 = 2,
+  PT_INT8 = 3,
+  PT_UINT16 = 4,
+  PT_INT16 = 5,
+  PT_INT32 = 6,
+  PT_INT64 = 7,
+  PT_STRING = 8,
+  PT_BOOL = 9,
+  PT_FLOAT16 = 10,
+  PT_DOUBLE = 11,
+  PT_UINT32 = 12,
+  PT_UINT64 = 13,
+  PT_COMPLEX64 = 14,
+  PT_COMPLEX128 = 15,
+  PT_BFLOAT16 = 16,
+  PT_FLOAT8E4M3FN = 17,
+  PT_FLOAT8E4M3FNUZ = 18,
+  PT_FLOAT8E5M2 = 19,
+  PT_FLOAT8E5M2FNUZ = 20,
+  PT_UINT4 = 21,
+  PT_INT4 = 22,
+  PT_FLOAT4E2M1 = 23,
+  PT_FLOAT8E8M0 = 24,
+  PT_UINT2 = 25,
+  PT_INT2 = 26,
   PT_DTYPE_COUNT
 } PtDtype;
-const char *pt_dtype_name(PtDtype dtype);      /* "float32", "int64", ... */
-unsigned pt_dtype_bits(PtDtype dtype);         /* 0 for strings and unknown */
-bool pt_dtype_is_float(PtDtype dtype);         /* every float format, 64 to 4 bits */
-bool pt_dtype_is_integer(PtDtype dtype);       /* signed or unsigned, not bool */
+const char *pt_dtype_name(PtDtype dtype); /* "float32", "int64", ... */
+unsigned pt_dtype_bits(PtDtype dtype);    /* 0 for strings and unknown */
+bool pt_dtype_is_float(PtDtype dtype);    /* every float format, 64 to 4 bits */
+bool pt_dtype_is_integer(PtDtype dtype);  /* signed or unsigned, not bool */
 
 typedef struct PtDim {
   int64_t size;       /* elements, or -1 where not known before running */
@@ -39,7 +61,7 @@ typedef struct PtDim {
 typedef enum {
   PT_TYPE_UNKNOWN, /* nothing known */
   PT_TYPE_TENSOR,
-  PT_TYPE_OPAQUE   /* sequence, optional, map, sparse: carried as serialized TypeProto, never cut */
+  PT_TYPE_OPAQUE /* sequence, optional, map, sparse: carried as serialized TypeProto, never cut */
 } PtTypeKind;
 
 typedef struct PtType {
@@ -50,43 +72,54 @@ typedef struct PtType {
   const uint8_t *opaque; /* [opaque_size] serialized TypeProto (PT_TYPE_OPAQUE), else NULL */
   size_t opaque_size;
 } PtType;
-bool pt_type_equal(const PtType *a, const PtType *b);  /* symbols compared as strings */
-bool pt_type_is_static(const PtType *type);            /* tensor with every size known */
+bool pt_type_equal(const PtType *a, const PtType *b); /* symbols compared as strings */
+bool pt_type_is_static(const PtType *type);           /* tensor with every size known */
 /* Elements of a static tensor type; -1 if not static or over INT64_MAX. */
 int64_t pt_type_count(const PtType *type);
 /* "float32[1,64,batch]" ; caller frees. */
 char *pt_type_text(const PtType *type);
 
-/* ---- constants --------------------------------------------------------------------------------- */
+/* ---- constants ---------------------------------------------------------------------------------
+ */
 typedef struct PtTensor {
   PtDtype dtype;
   uint32_t rank;
-  const int64_t *dims;  /* [rank], each >= 0 */
-  size_t count;         /* elements */
-  size_t size;          /* bytes of data, 0 for strings */
-  const uint8_t *data;  /* [size] little-endian; NULL: external and not mapped, or without data */
-  const char *location; /* external file name, or NULL; kept only where the reader was told to */
-  uint64_t offset;      /* in that file, bytes */
+  const int64_t *dims;    /* [rank], each >= 0 */
+  size_t count;           /* elements */
+  size_t size;            /* bytes of data, 0 for strings */
+  const uint8_t *data;    /* [size] little-endian; NULL: external and not mapped, or without data */
+  const char *location;   /* external file name, or NULL; kept only where the reader was told to */
+  uint64_t offset;        /* in that file, bytes */
   GBytes *const *strings; /* [count] for PT_STRING */
 } PtTensor;
 /* A float tensor of a skeleton, which `fill` gives its data. */
 static inline bool pt_tensor_is_empty(const PtTensor *t) {
   return t->count > 0 && !t->data && !t->location && !t->strings;
 }
-/* Reads integer-like constants (int64, int32, uint8, bool) of up to `max` elements; -1 if it is none. */
+/* Reads integer-like constants (int64, int32, uint8, bool) of up to `max` elements; -1 if it is
+ * none. */
 int64_t pt_tensor_ints(const PtTensor *tensor, int64_t *out, size_t max);
 /* Reads element i of a float tensor (16, 32, 64 bits, bfloat16); NAN if it is none. */
 double pt_tensor_float_at(const PtTensor *tensor, size_t i);
 /* bytes for `count` elements, SIZE_MAX on overflow. */
 size_t pt_dtype_size(PtDtype dtype, size_t count);
 
-/* ---- the graph --------------------------------------------------------------------------------- */
+/* ---- the graph ---------------------------------------------------------------------------------
+ */
 typedef struct PtGraph PtGraph;
 
 typedef enum {
-  PT_ATTR_FLOAT = 1, PT_ATTR_INT = 2, PT_ATTR_STRING = 3, PT_ATTR_TENSOR = 4, PT_ATTR_GRAPH = 5,
-  PT_ATTR_FLOATS = 6, PT_ATTR_INTS = 7, PT_ATTR_STRINGS = 8, PT_ATTR_TENSORS = 9,
-  PT_ATTR_GRAPHS = 10, PT_ATTR_TYPE = 13 /* TypeProto, serialized */
+  PT_ATTR_FLOAT = 1,
+  PT_ATTR_INT = 2,
+  PT_ATTR_STRING = 3,
+  PT_ATTR_TENSOR = 4,
+  PT_ATTR_GRAPH = 5,
+  PT_ATTR_FLOATS = 6,
+  PT_ATTR_INTS = 7,
+  PT_ATTR_STRINGS = 8,
+  PT_ATTR_TENSORS = 9,
+  PT_ATTR_GRAPHS = 10,
+  PT_ATTR_TYPE = 13 /* TypeProto, serialized */
 } PtAttrKind;
 
 typedef struct PtAttr {
@@ -94,36 +127,36 @@ typedef struct PtAttr {
   PtAttrKind kind;
   uint32_t count; /* of the array below that `kind` names; 1 for the single kinds */
   union {
-    const float *floats;         /* FLOAT, FLOATS */
-    const int64_t *ints;         /* INT, INTS */
-    GBytes *const *strings;      /* STRING, STRINGS, TYPE; bytes, not NUL-terminated */
-    PtTensor *const *tensors;    /* TENSOR, TENSORS */
-    PtGraph *const *graphs;      /* GRAPH, GRAPHS: nested, their `parent` is this graph */
+    const float *floats;      /* FLOAT, FLOATS */
+    const int64_t *ints;      /* INT, INTS */
+    GBytes *const *strings;   /* STRING, STRINGS, TYPE; bytes, not NUL-terminated */
+    PtTensor *const *tensors; /* TENSOR, TENSORS */
+    PtGraph *const *graphs;   /* GRAPH, GRAPHS: nested, their `parent` is this graph */
   } as;
 } PtAttr;
 
 typedef struct PtNode {
-  const char *name;    /* may be "" ; never used as a key */
-  const char *domain;  /* "" for ai.onnx (which reads as "") */
+  const char *name;   /* may be "" ; never used as a key */
+  const char *domain; /* "" for ai.onnx (which reads as "") */
   const char *op_type;
-  PtValueId *inputs;   /* [n_inputs], PT_NONE where an optional input is left out */
-  PtValueId *outputs;  /* [n_outputs], PT_NONE where left out */
+  PtValueId *inputs;  /* [n_inputs], PT_NONE where an optional input is left out */
+  PtValueId *outputs; /* [n_outputs], PT_NONE where left out */
   uint32_t n_inputs, n_outputs;
-  PtAttr *attrs;       /* [n_attrs] */
+  PtAttr *attrs; /* [n_attrs] */
   uint32_t n_attrs;
   PtValueId *captures; /* [n_captures] values of this graph that nested graphs read, distinct */
   uint32_t n_captures;
-  bool dead;           /* dropped by the next pt_graph_compact */
+  bool dead; /* dropped by the next pt_graph_compact */
 } PtNode;
 
 typedef struct PtValue {
-  const char *name;    /* unique within the graph and the graphs nested in it; never "" */
+  const char *name; /* unique within the graph and the graphs nested in it; never "" */
   PtType type;
-  PtNodeId producer;   /* PT_NONE for graph inputs, constants and outer values */
-  uint32_t output;     /* index among the producer's outputs */
-  PtTensor *constant;  /* initializer, or NULL */
-  PtValueId outer;     /* nested graphs: the value of `parent` that this stands for, else PT_NONE */
-  bool is_input;       /* listed in graph->inputs */
+  PtNodeId producer;  /* PT_NONE for graph inputs, constants and outer values */
+  uint32_t output;    /* index among the producer's outputs */
+  PtTensor *constant; /* initializer, or NULL */
+  PtValueId outer;    /* nested graphs: the value of `parent` that this stands for, else PT_NONE */
+  bool is_input;      /* listed in graph->inputs */
 } PtValue;
 
 typedef struct PtOpset {
@@ -135,14 +168,14 @@ struct PtGraph {
   PtArena *arena;
   const char *name;
   int64_t ir_version;
-  GArray *opsets;   /* PtOpset */
-  GArray *values;   /* PtValue */
-  GArray *nodes;    /* PtNode, in a topological order once read */
-  GArray *inputs;   /* PtValueId, in order */
-  GArray *outputs;  /* PtValueId, in order */
-  PtGraph *parent;  /* nested graphs: the enclosing graph (borrowed) */
+  GArray *opsets;    /* PtOpset */
+  GArray *values;    /* PtValue */
+  GArray *nodes;     /* PtNode, in a topological order once read */
+  GArray *inputs;    /* PtValueId, in order */
+  GArray *outputs;   /* PtValueId, in order */
+  PtGraph *parent;   /* nested graphs: the enclosing graph (borrowed) */
   GHashTable *names; /* const char* (arena) -> PtValueId + 1 */
-  GPtrArray *held;  /* what tensors point into: unref'd with the graph */
+  GPtrArray *held;   /* what tensors point into: unref'd with the graph */
   gint refs;
 };
 
@@ -163,8 +196,12 @@ static inline PtValue *pt_value(const PtGraph *g, PtValueId id) {
 static inline PtNode *pt_node(const PtGraph *g, PtNodeId id) {
   return &g_array_index(g->nodes, PtNode, id);
 }
-static inline uint32_t pt_graph_n_values(const PtGraph *g) { return g->values->len; }
-static inline uint32_t pt_graph_n_nodes(const PtGraph *g) { return g->nodes->len; }
+static inline uint32_t pt_graph_n_values(const PtGraph *g) {
+  return g->values->len;
+}
+static inline uint32_t pt_graph_n_nodes(const PtGraph *g) {
+  return g->nodes->len;
+}
 static inline PtValueId pt_graph_input(const PtGraph *g, uint32_t i) {
   return g_array_index(g->inputs, PtValueId, i);
 }
@@ -172,14 +209,16 @@ static inline PtValueId pt_graph_output(const PtGraph *g, uint32_t i) {
   return g_array_index(g->outputs, PtValueId, i);
 }
 
-/* ---- building ---------------------------------------------------------------------------------- */
+/* ---- building ----------------------------------------------------------------------------------
+ */
 /* NULL name: a fresh one. A name that is taken gives PT_NONE. */
 PtValueId pt_graph_add_value(PtGraph *graph, const char *name);
 PtValueId pt_graph_add_input(PtGraph *graph, const char *name, const PtType *type);
 void pt_graph_add_output(PtGraph *graph, PtValueId value);
 /* A constant value; `tensor` must live as long as the graph (pt_graph_tensor, or held). */
 PtValueId pt_graph_add_constant(PtGraph *graph, const char *name, PtTensor *tensor);
-/* A tensor header in the arena, count and size computed; NULL when a product overflows. `data` is referenced. */
+/* A tensor header in the arena, count and size computed; NULL when a product overflows. `data` is
+ * referenced. */
 PtTensor *pt_graph_tensor(PtGraph *graph, PtDtype dtype, uint32_t rank, const int64_t *dims,
                           const void *data);
 /* As above with `data` copied into the arena (small constants). */
@@ -208,10 +247,11 @@ const int64_t *pt_node_ints(const PtNode *node, const char *name, uint32_t *coun
 bool pt_node_string_is(const PtNode *node, const char *name, const char *text);
 void pt_node_set_int(PtGraph *graph, PtNodeId node, const char *name, int64_t value);
 void pt_node_set_float(PtGraph *graph, PtNodeId node, const char *name, float value);
-void pt_node_set_ints(PtGraph *graph, PtNodeId node, const char *name, const int64_t *v, uint32_t n);
+void pt_node_set_ints(PtGraph *graph, PtNodeId node, const char *name, const int64_t *v,
+                      uint32_t n);
 void pt_node_set_string(PtGraph *graph, PtNodeId node, const char *name, const char *text);
-/* Copies an attribute of another graph's node; nested graphs are deep-copied, their outer values mapped
- * by map[old outer id] (PT_NONE entries are an internal error). */
+/* Copies an attribute of another graph's node; nested graphs are deep-copied, their outer values
+ * mapped by map[old outer id] (PT_NONE entries are an internal error). */
 void pt_node_add_attr_copy(PtGraph *graph, PtNodeId node, const PtAttr *attr, const PtValueId *map);
 /* Recomputes captures of every node from nested graphs (any depth). */
 void pt_graph_refresh_captures(PtGraph *graph);
@@ -219,16 +259,19 @@ void pt_graph_refresh_captures(PtGraph *graph);
 PtValueId pt_graph_find(const PtGraph *graph, const char *name); /* PT_NONE if there is none */
 /* Every use of `from` by nodes (captures included) and graph outputs becomes `to`. */
 void pt_graph_replace_value(PtGraph *graph, PtValueId from, PtValueId to);
-/* Drops dead nodes, values nothing refers to, and unused constants; renumbers. Inputs, outputs stay. */
+/* Drops dead nodes, values nothing refers to, and unused constants; renumbers. Inputs, outputs
+ * stay. */
 void pt_graph_compact(PtGraph *graph);
 /* Marks nodes dead whose outputs nobody uses, repeatedly. Returns how many. */
 uint32_t pt_graph_remove_unused(PtGraph *graph);
 PtGraph *pt_graph_copy(const PtGraph *graph); /* tensors' data shared, held */
 
-/* ---- order and uses ---------------------------------------------------------------------------- */
+/* ---- order and uses ----------------------------------------------------------------------------
+ */
 typedef struct PtUses {
   uint32_t *start; /* [n_values + 1] */
-  PtNodeId *node;  /* users of value v: node[start[v]] .. node[start[v+1] - 1]; a node once a value */
+  PtNodeId
+      *node; /* users of value v: node[start[v]] .. node[start[v+1] - 1]; a node once a value */
 } PtUses;
 PtUses *pt_uses_new(const PtGraph *graph);
 void pt_uses_free(PtUses *uses);
@@ -237,13 +280,16 @@ static inline uint32_t pt_uses_count(const PtUses *u, PtValueId v) {
   return u->start[v + 1] - u->start[v];
 }
 bool pt_graph_is_output(const PtGraph *graph, PtValueId value);
-/* order[n_nodes]: a topological order, by index where free. PT_ERR_INPUT names a node on a cycle. */
+/* order[n_nodes]: a topological order, by index where free. PT_ERR_INPUT names a node on a cycle.
+ */
 bool pt_graph_toposort(const PtGraph *graph, PtNodeId *order, GError **error);
 /* Invariants: ids in range, producers agree, names unique, acyclic. For tests and after reading. */
 bool pt_graph_check(const PtGraph *graph, GError **error);
 
-/* ---- pieces ------------------------------------------------------------------------------------ */
-/* A piece of a graph: nodes, and the values that cross its border. A cheap pure node may be in several. */
+/* ---- pieces ------------------------------------------------------------------------------------
+ */
+/* A piece of a graph: nodes, and the values that cross its border. A cheap pure node may be in
+ * several. */
 typedef struct PtPiece {
   GArray *nodes;   /* PtNodeId, ascending topological */
   GArray *inputs;  /* PtValueId, non-constant values from outside, in canonical order once hashed */
@@ -261,12 +307,13 @@ PtGraph *pt_graph_extract(PtGraph *graph, const PtPiece *piece, PtValueId **map)
 
 /* Whether constant `value` must be compared by its data for two pieces to be equal. */
 typedef bool (*PtConstantIsReal)(const PtGraph *graph, PtValueId value, void *data);
-/* A hash of operators, attributes, wiring, interface, constants' dtype and shape, and data of those that
- * stay real. Does not depend on names or on the order of nodes. order (or NULL) [n_nodes] receives a
- * canonical order: equal graphs correspond position by position. */
+/* A hash of operators, attributes, wiring, interface, constants' dtype and shape, and data of those
+ * that stay real. Does not depend on names or on the order of nodes. order (or NULL) [n_nodes]
+ * receives a canonical order: equal graphs correspond position by position. */
 uint64_t pt_graph_canonical(const PtGraph *graph, PtConstantIsReal is_real, void *data,
                             PtNodeId *order);
-/* Exact: same operators, attributes, wiring, constants under the two orders. Never trust a hash alone. */
+/* Exact: same operators, attributes, wiring, constants under the two orders. Never trust a hash
+ * alone. */
 bool pt_graph_equal(const PtGraph *a, const PtNodeId *order_a, const PtGraph *b,
                     const PtNodeId *order_b, PtConstantIsReal is_real, void *data);
 

@@ -1,7 +1,7 @@
 /* partition: cuts the model into convex pieces (paper 4.1.1).
- * In: a graph with types.  Out: pieces in a topological order of the graph of pieces; equal ones share a group.
- * Contraction (Karger-Stein), many trials, smallest standard deviation of sizes; what fuses stays together.
- * Never touches: weights' values, files. */
+ * In: a graph with types.  Out: pieces in a topological order of the graph of pieces; equal ones
+ * share a group. Contraction (Karger-Stein), many trials, smallest standard deviation of sizes;
+ * what fuses stays together. Never touches: weights' values, files. */
 #ifndef PT_PARTITION_H
 #define PT_PARTITION_H
 
@@ -19,15 +19,16 @@ typedef struct PtPartitionOptions {
 
 typedef struct PtPartition {
   GPtrArray *pieces; /* PtPiece, in topological order */
-  uint32_t *group;   /* [pieces->len] equal pieces have equal numbers, from 0, by first occurrence */
+  uint32_t *group; /* [pieces->len] equal pieces have equal numbers, from 0, by first occurrence */
   uint32_t n_groups;
-  double deviation;  /* standard deviation of sizes, cloned nodes not counted */
+  double deviation; /* standard deviation of sizes, cloned nodes not counted */
 } PtPartition;
 PtPartition *pt_partition(const PtGraph *graph, const PtPartitionOptions *options,
                           const PtSeed *seed, GError **error);
 void pt_partition_free(PtPartition *partition);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtPartition, pt_partition_free)
-/* Every invariant, for tests: each node in a piece (or cloned), convex, acyclic quotient, borders complete. */
+/* Every invariant, for tests: each node in a piece (or cloned), convex, acyclic quotient, borders
+ * complete. */
 bool pt_partition_check(const PtGraph *graph, const PtPartition *partition, GError **error);
 
 #endif

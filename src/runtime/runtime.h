@@ -10,7 +10,8 @@
 #define PT_RUNTIME_ERROR (pt_runtime_error_quark())
 GQuark pt_runtime_error_quark(void);
 
-/* Loads the library once; PT_ERR_ENVIRONMENT says where it was looked for and what to do. Thread-safe. */
+/* Loads the library once; PT_ERR_ENVIRONMENT says where it was looked for and what to do.
+ * Thread-safe. */
 bool pt_runtime_load(GError **error);
 const char *pt_runtime_version(void); /* "1.32.0", NULL before load */
 
@@ -22,11 +23,17 @@ typedef struct PtArray {
   size_t count, size;
   void *data; /* [size], freed with the array; NULL if count is 0 */
 } PtArray;
-PtArray *pt_array_new(PtDtype dtype, uint32_t rank, const int64_t *dims); /* zeroed; NULL on overflow */
+PtArray *pt_array_new(PtDtype dtype, uint32_t rank,
+                      const int64_t *dims); /* zeroed; NULL on overflow */
 void pt_array_free(PtArray *array);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtArray, pt_array_free)
 
-typedef enum { PT_LEVEL_NONE = 0, PT_LEVEL_BASIC = 1, PT_LEVEL_EXTENDED = 2, PT_LEVEL_ALL = 99 } PtLevel;
+typedef enum {
+  PT_LEVEL_NONE = 0,
+  PT_LEVEL_BASIC = 1,
+  PT_LEVEL_EXTENDED = 2,
+  PT_LEVEL_ALL = 99
+} PtLevel;
 
 typedef struct PtSessionOptions {
   PtLevel level;
@@ -38,7 +45,8 @@ typedef struct PtSessionOptions {
 } PtSessionOptions;
 
 typedef struct PtSession PtSession;
-/* Constants are handed over where they lie, not copied into a protobuf. The graph must outlive the session. */
+/* Constants are handed over where they lie, not copied into a protobuf. The graph must outlive the
+ * session. */
 PtSession *pt_session_new(const PtGraph *graph, const PtSessionOptions *options, GError **error);
 PtSession *pt_session_new_file(const char *path, const PtSessionOptions *options, GError **error);
 void pt_session_free(PtSession *session);
@@ -49,25 +57,31 @@ uint32_t pt_session_n_outputs(const PtSession *session);
 const char *pt_session_input_name(const PtSession *session, uint32_t i);
 const char *pt_session_output_name(const PtSession *session, uint32_t i);
 /* Types are written into the arena of `into`. */
-bool pt_session_input_type(PtSession *session, uint32_t i, PtGraph *into, PtType *type, GError **error);
-bool pt_session_output_type(PtSession *session, uint32_t i, PtGraph *into, PtType *type, GError **error);
-/* inputs[n_inputs] in the session's order; returns n_outputs arrays (GPtrArray of PtArray, owned; an output that
- * is no tensor is NULL). */
+bool pt_session_input_type(PtSession *session, uint32_t i, PtGraph *into, PtType *type,
+                           GError **error);
+bool pt_session_output_type(PtSession *session, uint32_t i, PtGraph *into, PtType *type,
+                            GError **error);
+/* inputs[n_inputs] in the session's order; returns n_outputs arrays (GPtrArray of PtArray, owned;
+ * an output that is no tensor is NULL). */
 GPtrArray *pt_session_run(PtSession *session, PtArray *const *inputs, GError **error);
 
-/* Fills pt_value(graph, v)->type of every value from ONNX Runtime's inference (ort-c-api: append all values to the
- * outputs without a type); symbolic dimensions included. Known types are refined, never contradicted. */
+/* Fills pt_value(graph, v)->type of every value from ONNX Runtime's inference (ort-c-api: append
+ * all values to the outputs without a type); symbolic dimensions included. Known types are refined,
+ * never contradicted. */
 bool pt_runtime_infer_types(PtGraph *graph, GError **error);
 
-/* Random inputs for a model by dtype and declared type, seeded. Unknown dims take `dim_default`, the same symbol the same
- * size. Integers: 0..max_int-1 (masks by name-independent rule: see inputs.c). Returns GPtrArray of PtArray. */
+/* Random inputs for a model by dtype and declared type, seeded. Unknown dims take `dim_default`,
+ * the same symbol the same size. Integers: 0..max_int-1 (masks by name-independent rule: see
+ * inputs.c). Returns GPtrArray of PtArray. */
 GPtrArray *pt_runtime_random_inputs(const PtGraph *graph, const PtSeed *seed, int64_t dim_default,
                                     GError **error);
 
-/* Evaluates `outputs` of a graph without inputs (constant folding), optimizations off. GPtrArray of PtArray. */
+/* Evaluates `outputs` of a graph without inputs (constant folding), optimizations off. GPtrArray of
+ * PtArray. */
 GPtrArray *pt_runtime_evaluate(const PtGraph *graph, GError **error);
 
-/* Largest |a-b| / max(|a|max, 1e-6) over elements; INFINITY where dtype or shape differ or a NaN is on one side. */
+/* Largest |a-b| / max(|a|max, 1e-6) over elements; INFINITY where dtype or shape differ or a NaN is
+ * on one side. */
 double pt_array_difference(const PtArray *reference, const PtArray *other);
 
 #endif

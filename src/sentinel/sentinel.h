@@ -1,7 +1,7 @@
 /* sentinel: makes a bucket from a piece: k look-alikes with the piece's interface (paper 4.1.2).
  * In: a real piece (a graph with types), the corpus of public pieces, the model's other pieces.
- * Out: k distinct, valid, typed graphs that run. Modes: modify (paper's minor modifications); the rest follow.
- * Never touches: weights' values, files but the corpus. */
+ * Out: k distinct, valid, typed graphs that run. Modes: modify (paper's minor modifications); the
+ * rest follow. Never touches: weights' values, files but the corpus. */
 #ifndef PT_SENTINEL_H
 #define PT_SENTINEL_H
 
@@ -10,9 +10,11 @@
 #define PT_SENTINEL_ERROR (pt_sentinel_error_quark())
 GQuark pt_sentinel_error_quark(void);
 
-/* Pieces of public models, typed, without weights (constants have dtype and shape; those that steer have data). */
+/* Pieces of public models, typed, without weights (constants have dtype and shape; those that steer
+ * have data). */
 typedef struct PtCorpus PtCorpus;
-/* NULL path: the one shipped (found as data files are: PROTEUS_DATA, beside the build, installed). */
+/* NULL path: the one shipped (found as data files are: PROTEUS_DATA, beside the build, installed).
+ */
 PtCorpus *pt_corpus_open(const char *path, GError **error);
 void pt_corpus_free(PtCorpus *corpus);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtCorpus, pt_corpus_free)
@@ -25,8 +27,9 @@ bool pt_corpus_build(const char *folder, const char *path, unsigned threads,
 
 typedef enum { PT_MODE_MODIFY, PT_MODE_WALK, PT_MODE_GENERATE, PT_MODE_RANDOM } PtSentinelMode;
 
-/* Appends k graphs (PtGraph, owned) to `out`. siblings: the model's other distinct real pieces. Fewer than k possible: fills
- * as many as exist and says so in *made; never an invalid or duplicate one. Deterministic in rng. */
+/* Appends k graphs (PtGraph, owned) to `out`. siblings: the model's other distinct real pieces.
+ * Fewer than k possible: fills as many as exist and says so in *made; never an invalid or duplicate
+ * one. Deterministic in rng. */
 bool pt_sentinel_make(PtSentinelMode mode, PtGraph *real, GPtrArray *siblings, PtCorpus *corpus,
                       uint32_t k, PtRng *rng, GPtrArray *out, uint32_t *made, GError **error);
 
