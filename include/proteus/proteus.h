@@ -5,19 +5,14 @@
 #ifndef PROTEUS_H
 #define PROTEUS_H
 
+#include "proteus/progress.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define PROTEUS_VERSION "0.1.0"
 
-#ifndef PT_BASE_H
-typedef void (*PtProgressFunc)(const char *what, uint64_t done, uint64_t total, void *data);
-typedef struct PtProgress {
-  PtProgressFunc func;
-  void *data;
-} PtProgress;
-#endif
 
 /* ---- obfuscate ----------------------------------------------------------------------------------
  */

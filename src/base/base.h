@@ -4,6 +4,8 @@
 #ifndef PT_BASE_H
 #define PT_BASE_H
 
+#include "proteus/progress.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -132,13 +134,6 @@ typedef void (*PtTask)(size_t index, void *data);
 /* Runs task(0..count-1) on up to `threads` threads and returns when all are done. */
 void pt_parallel_for(size_t count, unsigned threads, PtTask task, void *data);
 
-/* Called from any one thread at a time. `what` is a short phrase; done <= total; total 0: not
- * known. */
-typedef void (*PtProgressFunc)(const char *what, uint64_t done, uint64_t total, void *data);
-typedef struct PtProgress {
-  PtProgressFunc func; /* NULL: silent */
-  void *data;
-} PtProgress;
 void pt_progress(const PtProgress *progress, const char *what, uint64_t done, uint64_t total);
 
 /* Seconds on a monotonic clock. */
