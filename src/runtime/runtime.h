@@ -42,6 +42,10 @@ typedef struct PtSessionOptions {
   const char *folder;    /* where external data of a graph with locations lies, or NULL */
   unsigned threads;      /* intra-op; 0: 1 */
   bool prepack;          /* default off: saves memory; bench turns it on */
+  /* With save_path: initializers of at least save_external_min bytes (0: 1024) go to the file of this name beside it,
+   * so that a large result can be mapped; needed above 2 GB. NULL: all in one file. */
+  const char *save_external;
+  uint64_t save_external_min;
 } PtSessionOptions;
 
 typedef struct PtSession PtSession;
@@ -64,6 +68,9 @@ bool pt_session_output_type(PtSession *session, uint32_t i, PtGraph *into, PtTyp
 /* inputs[n_inputs] in the session's order; returns n_outputs arrays (GPtrArray of PtArray, owned;
  * an output that is no tensor is NULL). */
 GPtrArray *pt_session_run(PtSession *session, PtArray *const *inputs, GError **error);
+
+/* Seconds that one run takes, outputs discarded; NAN on error. */
+double pt_session_time(PtSession *session, PtArray *const *inputs, GError **error);
 
 /* Fills pt_value(graph, v)->type of every value from ONNX Runtime's inference (ort-c-api: append
  * all values to the outputs without a type); symbolic dimensions included. Known types are refined,
