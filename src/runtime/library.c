@@ -2,6 +2,7 @@
 #include "runtime/runtime_private.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -68,6 +69,10 @@ const void *pt_zero_page(size_t size) {
 
 /* ---- where to look ------------------------------------------------------------------------------ */
 
+static gint by_name(gconstpointer a, gconstpointer b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static void add_folder(GPtrArray *places, const char *folder) {
   GDir *dir = g_dir_open(folder, 0, NULL);
   if (!dir)
@@ -77,7 +82,7 @@ static void add_folder(GPtrArray *places, const char *folder) {
     if (g_str_has_prefix(name, "libonnxruntime.so") || g_str_equal(name, "libonnxruntime.dylib"))
       g_ptr_array_add(found, g_build_filename(folder, name, NULL));
   g_dir_close(dir);
-  g_ptr_array_sort_values(found, (GCompareFunc)strcmp);
+  g_ptr_array_sort(found, by_name);
   for (guint i = 0; i < found->len; i++)
     g_ptr_array_add(places, found->pdata[i]);
   g_ptr_array_unref(found);
