@@ -48,7 +48,8 @@ static float half_to_float(uint16_t h) {
   return f;
 }
 
-/* Element i as a double; the smaller float formats and packed integers compare by their bits elsewhere. */
+/* Element i as a double; the smaller float formats and packed integers compare by their bits
+ * elsewhere. */
 static bool element(const PtArray *array, size_t i, double *out) {
   const void *data = array->data;
   switch (array->dtype) {

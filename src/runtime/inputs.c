@@ -1,7 +1,8 @@
 /* inputs.c: random inputs that a model can run on.
- * Floats are normal. What an integer has to be is read from the graph, never from names: traced through operators that pass
- * values on, it is an index (of a Gather: uniform below the axis it picks from), it steers a shape (it gets the sizes that the
- * result is declared to have), or it is neither and is one, as masks are. */
+ * Floats are normal. What an integer has to be is read from the graph, never from names: traced
+ * through operators that pass values on, it is an index (of a Gather: uniform below the axis it
+ * picks from), it steers a shape (it gets the sizes that the result is declared to have), or it is
+ * neither and is one, as masks are. */
 #include "runtime/runtime.h"
 
 #include "ops/ops.h"
@@ -9,7 +10,8 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- sizes of dynamic dimensions ----------------------------------------------------------------- */
+/* ---- sizes of dynamic dimensions
+ * ----------------------------------------------------------------- */
 
 typedef struct {
   GHashTable *sizes; /* symbol -> size of its own */
@@ -23,7 +25,8 @@ static int64_t batch_size(int64_t dim_default) {
 
 static int64_t symbol_size(const Sizes *sizes, const char *symbol, bool first);
 
-/* "past + 1", "2*sequence": exporters write such names, and the sizes have to agree. -1: no such formula. */
+/* "past + 1", "2*sequence": exporters write such names, and the sizes have to agree. -1: no such
+ * formula. */
 static int64_t formula_size(const Sizes *sizes, const char *symbol, bool first) {
   static const char operators[] = "+*";
   for (const char *op = operators; *op; op++) {
@@ -68,13 +71,14 @@ static int64_t dim_size(const Sizes *sizes, const PtType *type, int32_t axis) {
   return first ? sizes->batch : sizes->size;
 }
 
-/* ---- what an integer input is for ---------------------------------------------------------------- */
+/* ---- what an integer input is for
+ * ---------------------------------------------------------------- */
 
 typedef struct {
-  int64_t bound;         /* > 0: indices below this */
-  const PtType *shape;   /* steers a result of this type, or NULL */
-  int64_t steer;         /* steers otherwise: the value to use, -1 if not */
-  bool logic;            /* compared, cast to bool, or a condition */
+  int64_t bound;       /* > 0: indices below this */
+  const PtType *shape; /* steers a result of this type, or NULL */
+  int64_t steer;       /* steers otherwise: the value to use, -1 if not */
+  bool logic;          /* compared, cast to bool, or a condition */
 } Purpose;
 
 /* The size of the axis that an index picks from, 0 if it is no index, or not known. */
@@ -113,7 +117,8 @@ static int64_t index_bound(const PtGraph *graph, const PtNode *node, uint32_t in
   return least == INT64_MAX ? 2 : MAX(least, 1);
 }
 
-static void note_steering(const PtGraph *graph, const PtNode *node, uint32_t input, Purpose *purpose) {
+static void note_steering(const PtGraph *graph, const PtNode *node, uint32_t input,
+                          Purpose *purpose) {
   static const char *const by_result[] = {"Reshape", "Expand", "ConstantOfShape"};
   for (size_t i = 0; i < G_N_ELEMENTS(by_result); i++)
     if (pt_op_is(node, by_result[i]) && node->outputs[0] != PT_NONE) {
@@ -190,7 +195,8 @@ static Purpose purpose_of(const PtGraph *graph, const PtUses *uses, PtValueId st
   return purpose;
 }
 
-/* ---- filling ------------------------------------------------------------------------------------- */
+/* ---- filling
+ * ------------------------------------------------------------------------------------- */
 
 static uint16_t to_half(float x) {
   /* Normal draws are small: no overflow to care for; what is too small becomes zero. */
@@ -295,7 +301,9 @@ static PtArray *make_input(const PtGraph *graph, PtValueId v, const Sizes *sizes
   return array;
 }
 
-static void free_array(void *array) { pt_array_free(array); }
+static void free_array(void *array) {
+  pt_array_free(array);
+}
 
 GPtrArray *pt_runtime_random_inputs(const PtGraph *graph, const PtSeed *seed, int64_t dim_default,
                                     GError **error) {

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-G_DEFINE_QUARK(pt-runtime-error-quark, pt_runtime_error)
+G_DEFINE_QUARK(pt - runtime - error - quark, pt_runtime_error)
 
 PtOrt pt_ort;
 OrtEnv *pt_ort_env;
@@ -17,7 +17,9 @@ OrtAllocator *pt_ort_allocator;
 
 static const char *ort_version;
 
-const char *pt_runtime_version(void) { return ort_version; }
+const char *pt_runtime_version(void) {
+  return ort_version;
+}
 
 static PtErrorCode code_of(int ort_code) {
   switch (ort_code) {
@@ -51,10 +53,10 @@ const void *pt_zero_page(size_t size) {
   static size_t mapped;
   g_mutex_lock(&lock);
   if (size > mapped || !page) {
-    /* Never unmapped: sessions may still read the smaller one. Reads of untouched pages cost no memory. */
+    /* Never unmapped: sessions may still read the smaller one. Reads of untouched pages cost no
+     * memory. */
     size_t want = MAX(size, (size_t)1 << 20);
-    void *fresh =
-        mmap(NULL, want, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *fresh = mmap(NULL, want, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (fresh == MAP_FAILED) {
       g_mutex_unlock(&lock);
       return NULL;
@@ -67,7 +69,8 @@ const void *pt_zero_page(size_t size) {
   return result;
 }
 
-/* ---- where to look ------------------------------------------------------------------------------ */
+/* ---- where to look ------------------------------------------------------------------------------
+ */
 
 static gint by_name(gconstpointer a, gconstpointer b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -99,8 +102,8 @@ static GPtrArray *places_to_look(void) {
   char *self = g_file_read_link("/proc/self/exe", NULL);
   char *bin = self ? g_path_get_dirname(self) : NULL;
   /* beside the program: build/proteus, build/tests/test-x, prefix/bin/proteus */
-  static const char *const beside[] = {"ort", "../ort", "../../ort", "../build/ort", "../lib/proteus",
-                                       "../lib"};
+  static const char *const beside[] = {"ort",          "../ort",         "../../ort",
+                                       "../build/ort", "../lib/proteus", "../lib"};
   for (size_t i = 0; bin && i < G_N_ELEMENTS(beside); i++) {
     char *folder = g_build_filename(bin, beside[i], NULL);
     add_folder(places, folder);
@@ -115,7 +118,8 @@ static GPtrArray *places_to_look(void) {
   return places;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------ */
+/* ---- loading ------------------------------------------------------------------------------------
+ */
 
 /* The API table, or NULL with *why set. */
 static const void *table_of(void *handle, const char **version, char **why) {
@@ -155,8 +159,9 @@ static bool open_environment(GError **error) {
   setenv("ORT_DISABLE_TELEMETRY", "1", 1);
   return pt_ort_ok(pt_ort.CreateEnv(ORT_LOG_FATAL, "proteus", &pt_ort_env),
                    "ONNX Runtime does not start", error) &&
-         pt_ort_ok(pt_ort.CreateCpuMemoryInfo(ORT_ALLOCATOR_DEVICE, ORT_MEM_DEFAULT, &pt_ort_memory),
-                   "ONNX Runtime does not start", error) &&
+         pt_ort_ok(
+             pt_ort.CreateCpuMemoryInfo(ORT_ALLOCATOR_DEVICE, ORT_MEM_DEFAULT, &pt_ort_memory),
+             "ONNX Runtime does not start", error) &&
          pt_ort_ok(pt_ort.GetAllocatorWithDefaultOptions(&pt_ort_allocator),
                    "ONNX Runtime does not start", error);
 }

@@ -1,6 +1,6 @@
 /* ort_api.h: ONNX Runtime's C API without its header, for src/runtime only.
- * OrtApi is a table of function pointers that only grows at its end, so a position never changes: the table below is
- * the whole interface. Adding a call is one row. */
+ * OrtApi is a table of function pointers that only grows at its end, so a position never changes:
+ * the table below is the whole interface. Adding a call is one row. */
 #ifndef PT_RUNTIME_ORT_API_H
 #define PT_RUNTIME_ORT_API_H
 

@@ -42,8 +42,9 @@ typedef struct PtSessionOptions {
   const char *folder;    /* where external data of a graph with locations lies, or NULL */
   unsigned threads;      /* intra-op; 0: 1 */
   bool prepack;          /* default off: saves memory; bench turns it on */
-  /* With save_path: initializers of at least save_external_min bytes (0: 1024) go to the file of this name beside it,
-   * so that a large result can be mapped; needed above 2 GB. NULL: all in one file. */
+  /* With save_path: initializers of at least save_external_min bytes (0: 1024) go to the file of
+   * this name beside it, so that a large result can be mapped; needed above 2 GB. NULL: all in one
+   * file. */
   const char *save_external;
   uint64_t save_external_min;
 } PtSessionOptions;

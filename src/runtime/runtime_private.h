@@ -17,11 +17,12 @@ bool pt_ort_ok(OrtStatus *status, const char *what, GError **error);
 /* Reads a type; the arena of `into` owns dims and symbols. Releases nothing. */
 bool pt_ort_type(const OrtTypeInfo *info, PtGraph *into, PtType *type, GError **error);
 
-/* Read-only zeros of at least `size` bytes that stay mapped for the life of the process; NULL where the address space is
- * used up. Stands for the weights of a skeleton. */
+/* Read-only zeros of at least `size` bytes that stay mapped for the life of the process; NULL where
+ * the address space is used up. Stands for the weights of a skeleton. */
 const void *pt_zero_page(size_t size);
 
-/* Tensor attribute of a value's element type to ours: PT_DTYPE_UNDEFINED for what we do not carry. */
+/* Tensor attribute of a value's element type to ours: PT_DTYPE_UNDEFINED for what we do not carry.
+ */
 PtDtype pt_ort_dtype(int element_type);
 int pt_ort_element_type(PtDtype dtype);
 

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Constants below this many bytes go into the serialized model: handing one over costs more than copying it. The library
- * itself takes tensors of up to 127 bytes inline only. */
+/* Constants below this many bytes go into the serialized model: handing one over costs more than
+ * copying it. The library itself takes tensors of up to 127 bytes inline only. */
 #define EMBED_BELOW 1024
 #define HANDED_OVER "proteus-memory"
 
@@ -32,10 +32,10 @@ static bool set_saving(OrtSessionOptions *so, const PtSessionOptions *options, G
     return true;
   char *least = g_strdup_printf("%" G_GUINT64_FORMAT,
                                 options->save_external_min ? options->save_external_min : 1024);
-  bool ok = config(so, "session.optimized_model_external_initializers_file_name",
-                   options->save_external, error) &&
-            config(so, "session.optimized_model_external_initializers_min_size_in_bytes", least,
-                   error);
+  bool ok =
+      config(so, "session.optimized_model_external_initializers_file_name", options->save_external,
+             error) &&
+      config(so, "session.optimized_model_external_initializers_min_size_in_bytes", least, error);
   g_free(least);
   return ok;
 }
@@ -50,10 +50,9 @@ static bool set_options(OrtSessionOptions *so, const PtSessionOptions *options, 
       !pt_ort_ok(pt_ort.SetInterOpNumThreads(so, 1), what, error) ||
       !config(so, "session.intra_op.allow_spinning", "0", error))
     return false;
-  if (!options->prepack &&
-      (!config(so, "session.disable_prepacking", "1", error) ||
-       !pt_ort_ok(pt_ort.DisableCpuMemArena(so), what, error) ||
-       !pt_ort_ok(pt_ort.DisableMemPattern(so), what, error)))
+  if (!options->prepack && (!config(so, "session.disable_prepacking", "1", error) ||
+                            !pt_ort_ok(pt_ort.DisableCpuMemArena(so), what, error) ||
+                            !pt_ort_ok(pt_ort.DisableMemPattern(so), what, error)))
     return false;
   if (options->level == PT_LEVEL_ALL && !options->native &&
       !config(so, "optimization.disable_specified_optimizers", "NchwcTransformer", error))
@@ -77,7 +76,8 @@ static OrtSessionOptions *new_options(const PtSessionOptions *options, GError **
   return so;
 }
 
-/* ---- names -------------------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------------------------
+ */
 
 typedef OrtStatus *(*CountFunc)(const OrtSession *, size_t *);
 typedef OrtStatus *(*NameFunc)(const OrtSession *, size_t, OrtAllocator *, char **);
@@ -128,9 +128,11 @@ void pt_session_free(PtSession *session) {
   g_free(session);
 }
 
-/* ---- sessions over graphs ------------------------------------------------------------------------ */
+/* ---- sessions over graphs
+ * ------------------------------------------------------------------------ */
 
-/* A tensor that points at caller's memory. The library does not write to inputs and initializers. */
+/* A tensor that points at caller's memory. The library does not write to inputs and initializers.
+ */
 static OrtValue *borrow(const void *data, size_t size, const int64_t *dims, size_t rank,
                         PtDtype dtype, GError **error) {
   static const char nothing[16];
@@ -243,8 +245,12 @@ PtSession *pt_session_new_file(const char *path, const PtSessionOptions *options
   return ok ? wrap(ort, error) : NULL;
 }
 
-uint32_t pt_session_n_inputs(const PtSession *session) { return session->n_inputs; }
-uint32_t pt_session_n_outputs(const PtSession *session) { return session->n_outputs; }
+uint32_t pt_session_n_inputs(const PtSession *session) {
+  return session->n_inputs;
+}
+uint32_t pt_session_n_outputs(const PtSession *session) {
+  return session->n_outputs;
+}
 const char *pt_session_input_name(const PtSession *session, uint32_t i) {
   return session->inputs[i];
 }
@@ -273,9 +279,11 @@ bool pt_session_output_type(PtSession *session, uint32_t i, PtGraph *into, PtTyp
   return read_type(pt_ort.SessionGetOutputTypeInfo, session->ort, i, into, type, error);
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running ------------------------------------------------------------------------------------
+ */
 
-/* A tensor's dtype, dims and data copied out; NULL without error for what is no tensor, or strings. */
+/* A tensor's dtype, dims and data copied out; NULL without error for what is no tensor, or strings.
+ */
 static bool copy_out(OrtValue *value, PtArray **out, GError **error) {
   *out = NULL;
   int is_tensor = 0;
@@ -345,7 +353,9 @@ static OrtValue **run(PtSession *session, PtArray *const *inputs, double *second
   return NULL;
 }
 
-static void free_array(void *array) { pt_array_free(array); }
+static void free_array(void *array) {
+  pt_array_free(array);
+}
 
 GPtrArray *pt_session_run(PtSession *session, PtArray *const *inputs, GError **error) {
   double seconds;

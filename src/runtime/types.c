@@ -9,7 +9,9 @@ PtDtype pt_ort_dtype(int element_type) {
                                                            : PT_DTYPE_UNDEFINED;
 }
 
-int pt_ort_element_type(PtDtype dtype) { return dtype <= PT_FLOAT4E2M1 ? (int)dtype : 0; }
+int pt_ort_element_type(PtDtype dtype) {
+  return dtype <= PT_FLOAT4E2M1 ? (int)dtype : 0;
+}
 
 static bool tensor_type(const OrtShapeInfo *info, PtGraph *into, PtType *type, GError **error) {
   static const char what[] = "cannot read a tensor's type";
@@ -42,8 +44,8 @@ static bool tensor_type(const OrtShapeInfo *info, PtGraph *into, PtType *type, G
   return ok;
 }
 
-/* TypeProto { sequence_type = 4 { elem_type = 1: TypeProto { tensor_type = 1 { elem_type = 1 } } } }: five small fields, so
- * written here rather than through the onnx room. */
+/* TypeProto { sequence_type = 4 { elem_type = 1: TypeProto { tensor_type = 1 { elem_type = 1 } } }
+ * }: five small fields, so written here rather than through the onnx room. */
 static bool sequence_type(const OrtTypeInfo *info, PtGraph *into, PtType *type, GError **error) {
   static const char what[] = "cannot read a sequence's type";
   const OrtSequenceTypeInfo *sequence = NULL;
@@ -88,7 +90,8 @@ bool pt_ort_type(const OrtTypeInfo *info, PtGraph *into, PtType *type, GError **
   }
 }
 
-/* ---- inference ----------------------------------------------------------------------------------- */
+/* ---- inference
+ * ----------------------------------------------------------------------------------- */
 
 /* `known` refined by `found`: what is known stays. True if something was learned. */
 static bool refine(PtGraph *graph, PtType *known, const PtType *found) {
@@ -136,15 +139,16 @@ static bool is_complete(const PtType *type) {
   return true;
 }
 
-/* Weights' values do not matter to types, and as inputs they cost nothing; what may steer a shape stays. */
+/* Weights' values do not matter to types, and as inputs they cost nothing; what may steer a shape
+ * stays. */
 static bool steers(const PtTensor *t) {
   if (pt_tensor_is_empty(t) || t->location)
     return false;
   return pt_dtype_is_float(t->dtype) ? t->count <= 256 : t->size <= (1u << 20);
 }
 
-/* A copy of the graph with every produced value as an output. Constants without influence become inputs where
- * `weights_as_inputs`. */
+/* A copy of the graph with every produced value as an output. Constants without influence become
+ * inputs where `weights_as_inputs`. */
 static PtGraph *probe_of(const PtGraph *graph, bool weights_as_inputs) {
   PtGraph *probe = pt_graph_copy(graph);
   uint32_t n = pt_graph_n_values(probe);
@@ -197,7 +201,8 @@ static bool look(PtGraph *graph, PtLevel level, bool weights_as_inputs, uint32_t
   return ok;
 }
 
-/* Constants carry their types already; the IR keeps them in the value as well, for whoever asks a value. */
+/* Constants carry their types already; the IR keeps them in the value as well, for whoever asks a
+ * value. */
 static void type_constants(PtGraph *graph) {
   for (PtValueId v = 0; v < pt_graph_n_values(graph); v++) {
     PtValue *value = pt_value(graph, v);
@@ -220,7 +225,8 @@ bool pt_runtime_infer_types(PtGraph *graph, GError **error) {
   GError *first = NULL;
   bool as_inputs = true;
   if (!look(graph, PT_LEVEL_NONE, true, &open, &first)) {
-    /* A few kernels want their weights as initializers; the first message is the one about the model itself. */
+    /* A few kernels want their weights as initializers; the first message is the one about the
+     * model itself. */
     as_inputs = false;
     if (!look(graph, PT_LEVEL_NONE, false, &open, NULL)) {
       g_propagate_error(error, first);
@@ -228,7 +234,8 @@ bool pt_runtime_infer_types(PtGraph *graph, GError **error) {
     }
     g_clear_error(&first);
   }
-  /* Folding constants resolves Shape -> Gather -> Concat -> Reshape; where that fails, level 0 was all there is. */
+  /* Folding constants resolves Shape -> Gather -> Concat -> Reshape; where that fails, level 0 was
+   * all there is. */
   if (open > 0)
     (void)look(graph, PT_LEVEL_BASIC, as_inputs, &open, NULL);
   return true;

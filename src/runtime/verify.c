@@ -1,19 +1,20 @@
 /* verify.c: whether two model files compute the same (pt_verify of the public API). */
-#include "proteus/proteus.h"
 #include "onnx/onnx.h"
+#include "proteus/proteus.h"
 #include "runtime/runtime.h"
 
 #include <math.h>
 #include <string.h>
 
 typedef struct {
-  PtGraph *graph;   /* of a: the types of its inputs, and what they are for */
+  PtGraph *graph; /* of a: the types of its inputs, and what they are for */
   PtSession *a, *b;
   PtSeed seed;
   double tolerance;
 } Verify;
 
-/* Dynamic dimensions take two sizes; larger ones are tried where a model cannot run on small ones. */
+/* Dynamic dimensions take two sizes; larger ones are tried where a model cannot run on small ones.
+ */
 static const int64_t sizes[][2] = {{5, 8}, {16, 24}, {32, 48}, {64, 96}, {128, 160}, {224, 256}};
 
 static bool types_agree(const PtType *x, const PtType *y) {
@@ -64,7 +65,8 @@ static char *interface_gap(const Verify *v, GError **error) {
   return NULL;
 }
 
-/* The arrays of `inputs` in the order of session a, which may leave out what nothing reads. Borrowed; caller frees. */
+/* The arrays of `inputs` in the order of session a, which may leave out what nothing reads.
+ * Borrowed; caller frees. */
 static PtArray **in_session_order(const Verify *v, const GPtrArray *inputs, GError **error) {
   uint32_t n = pt_session_n_inputs(v->a);
   PtArray **ordered = g_new0(PtArray *, n + 1);
@@ -100,7 +102,8 @@ static void compare(const Verify *v, const GPtrArray *x, const GPtrArray *y,
   }
 }
 
-/* One pair of runs. False with *error: a does not run on this size. What b fails at is an answer: not equal. */
+/* One pair of runs. False with *error: a does not run on this size. What b fails at is an answer:
+ * not equal. */
 static bool one_run(const Verify *v, uint32_t index, int64_t size, PtVerifyReport *report,
                     GError **error) {
   PtSeed seed = pt_seed_derive(&v->seed, "verify", index);
@@ -148,8 +151,8 @@ static bool run_all(const Verify *v, uint32_t runs, PtVerifyReport *report, GErr
 bool pt_verify(const char *a, const char *b, uint32_t runs, const char *seed, double tolerance,
                PtVerifyReport *report, GError **error) {
   memset(report, 0, sizeof *report);
-  /* The files go to ONNX Runtime as they are, so that a fault of our own reader and writer shows; our reader only says what
-   * the inputs are for. */
+  /* The files go to ONNX Runtime as they are, so that a fault of our own reader and writer shows;
+   * our reader only says what the inputs are for. */
   Verify v = {.tolerance = tolerance > 0 ? tolerance : 1e-4};
   PtSessionOptions options = {.level = PT_LEVEL_NONE};
   pt_seed_init(&v.seed, seed ? seed : "verify");
