@@ -1,8 +1,9 @@
 /* canonical: a hash of a graph that does not depend on names or order, and an order in which equal
- * graphs correspond.  Colours are refined by sweeps along a topological order, forward from inputs and
- * backward from users, so that one round carries them across the whole graph; ties that stay are
- * individualized one by one.  A tie between nodes that no symmetry exchanges may be broken differently in
- * two equal graphs: then pt_graph_equal says no, and two equal pieces are sent twice, nothing worse. */
+ * graphs correspond.  Colours are refined by sweeps along a topological order, forward from inputs
+ * and backward from users, so that one round carries them across the whole graph; ties that stay
+ * are individualized one by one.  A tie between nodes that no symmetry exchanges may be broken
+ * differently in two equal graphs: then pt_graph_equal says no, and two equal pieces are sent
+ * twice, nothing worse. */
 #include "graph/canonical_private.h"
 
 #include <string.h>
@@ -10,7 +11,8 @@
 #define MAX_WORK ((uint64_t)1 << 26) /* node visits before ties are broken by index */
 #define SALT_TIE UINT64_C(0x7469650a)
 
-/* ---- the view ---------------------------------------------------------------------------------- */
+/* ---- the view ----------------------------------------------------------------------------------
+ */
 static uint32_t local_value(GHashTable *ids, GArray *values, PtValueId value) {
   gpointer found;
   if (g_hash_table_lookup_extended(ids, GUINT_TO_POINTER(value), NULL, &found))
@@ -39,8 +41,7 @@ static void view_slots(PtView *v, GHashTable *ids, GArray *values) {
     v->in_start[i] = at;
     v->out_start[i] = out_at;
     for (uint32_t k = 0; k < node->n_inputs + node->n_captures; k++) {
-      PtValueId value =
-          k < node->n_inputs ? node->inputs[k] : node->captures[k - node->n_inputs];
+      PtValueId value = k < node->n_inputs ? node->inputs[k] : node->captures[k - node->n_inputs];
       v->slot_node[at] = i;
       v->in[at++] = value == PT_NONE ? PT_NONE : local_value(ids, values, value);
     }
@@ -120,8 +121,11 @@ void pt_view_free(PtView *v) {
   g_free(v);
 }
 
-/* ---- hashes of what a node carries -------------------------------------------------------------- */
-static uint64_t hash_text(const char *text) { return pt_hash64(text, strlen(text), 1); }
+/* ---- hashes of what a node carries --------------------------------------------------------------
+ */
+static uint64_t hash_text(const char *text) {
+  return pt_hash64(text, strlen(text), 1);
+}
 
 uint64_t pt_type_hash(const PtType *type) {
   uint64_t h = pt_hash_mix((uint64_t)type->kind, 3);
@@ -187,7 +191,8 @@ uint64_t pt_attrs_hash(const PtNode *node) {
   return sum;
 }
 
-/* Nested graphs are taken in the order they are stored: their nodes are carried, never rearranged. */
+/* Nested graphs are taken in the order they are stored: their nodes are carried, never rearranged.
+ */
 static uint64_t hash_nested(const PtGraph *g) {
   uint64_t h = pt_hash_mix(g->inputs->len, g->outputs->len);
   for (uint32_t i = 0; i < pt_graph_n_nodes(g); i++) {
@@ -205,12 +210,13 @@ static uint64_t hash_nested(const PtGraph *g) {
   return h;
 }
 
-/* ---- refinement --------------------------------------------------------------------------------- */
+/* ---- refinement ---------------------------------------------------------------------------------
+ */
 typedef struct Colors {
   const PtView *view;
-  uint32_t *topo;  /* [n] local nodes, a topological order */
-  uint64_t *node;  /* [n] */
-  uint64_t *value; /* [n_values] of inputs, weights (refined) and real constants (fixed) */
+  uint32_t *topo;   /* [n] local nodes, a topological order */
+  uint64_t *node;   /* [n] */
+  uint64_t *value;  /* [n_values] of inputs, weights (refined) and real constants (fixed) */
   uint64_t *sorted; /* [n] scratch */
   uint64_t work;
 } Colors;
@@ -301,8 +307,8 @@ static void start_colors(Colors *c) {
     if (v->seen[i] == PT_SEEN_INPUT)
       c->value[i] = pt_hash_mix(pt_type_hash(&value->type), 19);
     else if (v->seen[i] != PT_SEEN_INNER)
-      c->value[i] = pt_hash_mix(pt_tensor_hash(value->constant, v->seen[i] == PT_SEEN_REAL),
-                                v->seen[i]);
+      c->value[i] =
+          pt_hash_mix(pt_tensor_hash(value->constant, v->seen[i] == PT_SEEN_REAL), v->seen[i]);
   }
 }
 
@@ -328,7 +334,8 @@ static void break_ties(Colors *c, uint32_t classes) {
   }
 }
 
-/* ---- order -------------------------------------------------------------------------------------- */
+/* ---- order --------------------------------------------------------------------------------------
+ */
 /* Kahn's, taking the ready node of the smallest key; nodes on a cycle follow at the end. */
 typedef struct Ready {
   uint64_t key;
@@ -402,7 +409,9 @@ static uint64_t canonical(const PtView *v, uint32_t *order) {
   Colors c = {.view = v, .topo = topo, .node = node, .value = value, .sorted = sorted};
   sort_view(v, NULL, topo);
   start_colors(&c);
-  uint32_t classes = refine(&c);
+  refine(&c);
+  sweep(&c); /* so that the hash tells how inputs and weights are shared even if all nodes differed */
+  uint32_t classes = count_classes(&c);
   uint64_t hash = pt_hash64(sorted, v->n * sizeof *sorted, v->n);
   uint64_t borders = 0; /* inputs that are outputs, or used by nothing */
   for (uint32_t i = 0; i < v->n_values; i++)

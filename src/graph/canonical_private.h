@@ -1,12 +1,13 @@
-/* Shared by canonical.c and equal.c: a set of nodes seen as a graph of its own, without copying it. */
+/* Shared by canonical.c and equal.c: a set of nodes seen as a graph of its own, without copying it.
+ */
 #ifndef PT_CANONICAL_PRIVATE_H
 #define PT_CANONICAL_PRIVATE_H
 
 #include "graph/graph.h"
 
 typedef enum {
-  PT_SEEN_INNER, /* produced inside */
-  PT_SEEN_INPUT, /* comes from outside, not constant */
+  PT_SEEN_INNER,  /* produced inside */
+  PT_SEEN_INPUT,  /* comes from outside, not constant */
   PT_SEEN_WEIGHT, /* constant told apart by dtype, shape and who uses it */
   PT_SEEN_REAL    /* constant told apart by its data alone */
 } PtSeen;

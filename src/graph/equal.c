@@ -58,8 +58,7 @@ static bool tensors_equal(const PtTensor *a, const PtTensor *b, bool with_data) 
   }
   if (a->data && b->data)
     return a->size == b->size && (a->data == b->data || memcmp(a->data, b->data, a->size) == 0);
-  return !a->data && !b->data && a->offset == b->offset &&
-         g_strcmp0(a->location, b->location) == 0;
+  return !a->data && !b->data && a->offset == b->offset && g_strcmp0(a->location, b->location) == 0;
 }
 
 static uint32_t mapped_outer(const Match *m, PtValueId outer) {
@@ -95,8 +94,7 @@ static bool nested_value(Match *m, const PtGraph *a, PtValueId va, const PtGraph
 static bool nested_node(Match *m, const PtGraph *a, const PtNode *x, const PtGraph *b,
                         const PtNode *y, const PtValueId *up, PtValueId *map) {
   if (!g_str_equal(x->op_type, y->op_type) || !g_str_equal(x->domain, y->domain) ||
-      x->n_inputs != y->n_inputs || x->n_outputs != y->n_outputs ||
-      x->n_captures != y->n_captures)
+      x->n_inputs != y->n_inputs || x->n_outputs != y->n_outputs || x->n_captures != y->n_captures)
     return false;
   for (uint32_t i = 0; i < x->n_inputs; i++)
     if (!nested_value(m, a, x->inputs[i], b, y->inputs[i], up, map))
@@ -208,8 +206,7 @@ static bool nodes_match(Match *m, uint32_t i) {
   const PtView *a = m->a, *b = m->b;
   const PtNode *x = pt_node(a->graph, a->nodes[i]), *y = pt_node(b->graph, b->nodes[i]);
   if (!g_str_equal(x->op_type, y->op_type) || !g_str_equal(x->domain, y->domain) ||
-      x->n_inputs != y->n_inputs || x->n_outputs != y->n_outputs ||
-      x->n_captures != y->n_captures)
+      x->n_inputs != y->n_inputs || x->n_outputs != y->n_outputs || x->n_captures != y->n_captures)
     return false;
   uint32_t in = a->in_start[i + 1] - a->in_start[i];
   uint32_t out = a->out_start[i + 1] - a->out_start[i];

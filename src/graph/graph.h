@@ -305,16 +305,26 @@ bool pt_graph_is_convex(const PtGraph *graph, const PtNodeId *nodes, uint32_t co
  * new[old value id] for all values, PT_NONE where absent; caller frees with g_free. */
 PtGraph *pt_graph_extract(PtGraph *graph, const PtPiece *piece, PtValueId **map);
 
-/* Whether constant `value` must be compared by its data for two pieces to be equal. */
+/* Whether constant `value` must be compared by its data for two pieces to be equal. NULL: none. */
 typedef bool (*PtConstantIsReal)(const PtGraph *graph, PtValueId value, void *data);
 /* A hash of operators, attributes, wiring, interface, constants' dtype and shape, and data of those
- * that stay real. Does not depend on names or on the order of nodes. order (or NULL) [n_nodes]
- * receives a canonical order: equal graphs correspond position by position. */
+ * that stay real. Does not depend on names (those of symbolic sizes included), on the order of nodes,
+ * inputs or outputs. order (or NULL) [live nodes] receives a canonical order, itself topological:
+ * equal graphs correspond position by position. Never 0. */
 uint64_t pt_graph_canonical(const PtGraph *graph, PtConstantIsReal is_real, void *data,
                             PtNodeId *order);
-/* Exact: same operators, attributes, wiring, constants under the two orders. Never trust a hash
+/* Exact: same operators, attributes, wiring, constants under the two orders; inputs and outputs
+ * correspond by what they are wired to, not by position; symbols up to renaming. Never trust a hash
  * alone. */
 bool pt_graph_equal(const PtGraph *a, const PtNodeId *order_a, const PtGraph *b,
                     const PtNodeId *order_b, PtConstantIsReal is_real, void *data);
+/* Sets the piece's hash and puts its nodes, inputs and outputs in canonical order: those of equal
+ * pieces correspond position by position. The graph is only read. Inputs are made anew: every
+ * non-constant value that the nodes use and do not make. */
+void pt_piece_canonicalize(const PtGraph *graph, PtPiece *piece, PtConstantIsReal is_real,
+                           void *data);
+/* Exact, for canonicalized pieces of one graph or of two. */
+bool pt_piece_equal(const PtGraph *graph_a, const PtPiece *a, const PtGraph *graph_b,
+                    const PtPiece *b, PtConstantIsReal is_real, void *data);
 
 #endif
