@@ -26,11 +26,20 @@ bool pt_noise_init(PtNoise *noise, const char *seed, uint64_t floats, uint64_t h
 float pt_noise_at(const PtNoise *noise, uint64_t i);
 /* The i with noise[i] == value; UINT64_MAX if there is none. */
 uint64_t pt_noise_position(const PtNoise *noise, float value);
+/* The same for many at once, which is much faster. */
+void pt_noise_positions(const PtNoise *noise, const float *values, size_t count, uint64_t *out);
+/* floats [first, first + count) of noise.bin */
 void pt_noise_fill(const PtNoise *noise, uint64_t first, size_t count, float *out);
 /* Byte `offset` of noise.bin of length size, any section; used to materialize a slice without the
  * file. */
 bool pt_noise_bytes(const PtNoise *noise, uint64_t offset, size_t size, void *out);
 uint64_t pt_noise_file_size(const PtNoise *noise);
+/* Where the other sections begin, bytes. Their first halves have any sign, their second halves are positive. */
+uint64_t pt_noise_halves_offset(const PtNoise *noise);
+uint64_t pt_noise_brains_offset(const PtNoise *noise);
+uint64_t pt_noise_doubles_offset(const PtNoise *noise);
+/* The element of the float64 section that has this value (all are distinct); UINT64_MAX if there is none. */
+uint64_t pt_noise_position_double(const PtNoise *noise, double value);
 bool pt_noise_write(const PtNoise *noise, const char *path, unsigned threads, GError **error);
 
 /* ---- scrubbing ---------------------------------------------------------------------------------
