@@ -73,7 +73,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtManifest, pt_manifest_free)
 /* Ids are 32 random hex digits. */
 void pt_manifest_add(PtManifest *manifest, const char *id, const char *sha256);
 bool pt_manifest_write(const PtManifest *manifest, const char *folder, GError **error);
-/* Hostile input: limits, ids are hex only, files are "<id>.onnx". */
+/* Hostile input: limits, ids are hex only, files are "<id>.onnx". PT_ERR_IO: not there; PT_ERR_MISMATCH: another
+ * version or format; PT_ERR_LIMIT; PT_ERR_INPUT: anything else amiss. */
 PtManifest *pt_manifest_read(const char *folder, GError **error);
 
 /* A weight of a member: where candidate's constant came from. */
@@ -92,6 +93,7 @@ typedef struct PtMember {
 typedef struct PtSecretBucket {
   char *real;
   GPtrArray *candidates; /* char* ids, sorted, real among them */
+  char *kept; /* why this piece was not sent (it stays as it is; real is an id that no file has), or NULL */
   GPtrArray *members;    /* PtMember, at least one */
 } PtSecretBucket;
 typedef struct PtSecret {
@@ -105,8 +107,12 @@ void pt_secret_free(PtSecret *secret);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtSecret, pt_secret_free)
 PtMember *pt_member_new(void);
 void pt_member_free(PtMember *member);
+void pt_member_add_weight(PtMember *member, const char *name, const char *original, uint64_t offset,
+                          uint64_t size);
 PtSecretBucket *pt_secret_bucket_new(void);
-bool pt_secret_write(const PtSecret *secret, const char *path, GError **error); /* 0600, atomic */
+/* 0600 from its first byte on, atomic. PT_ERR_UNSUPPORTED: a name of the model is not UTF-8. */
+bool pt_secret_write(const PtSecret *secret, const char *path, GError **error);
+/* PT_ERR_IO: not there; PT_ERR_MISMATCH: another version or format; PT_ERR_INPUT: anything else amiss. */
 PtSecret *pt_secret_read(const char *path, GError **error);
 
 #endif

@@ -6,21 +6,26 @@
 
 #include <jansson.h>
 
-/* JSON of a file not larger than max_bytes, or the error that names it. */
-json_t *pt_json_load(const char *path, size_t max_bytes, const char *remedy, GError **error);
-/* Checks "format" and "version"; another version is PT_ERR_MISMATCH with what to do. */
-bool pt_json_check_format(const json_t *root, const char *path, const char *format, GError **error);
-/* Writes sorted as built, one line a small object, with a newline at the end. */
-bool pt_json_save(json_t *root, const char *path, int mode, GError **error);
-/* Missing or of a wrong type: false and PT_ERR_INPUT that names file and key. */
-const char *pt_json_string(const json_t *object, const char *key, const char *path, GError **error);
+/* The JSON object in a file of at most max_bytes; the error names the file. */
+json_t *pt_json_load(const char *path, size_t max_bytes, GError **error);
+/* Checks "format" and "version"; another format or version is PT_ERR_MISMATCH, with what to do. */
+bool pt_json_check_format(const json_t *root, const char *path, const char *format,
+                          const char *remedy, GError **error);
+/* flags: jansson's. root NULL or with a NULL inside a string: a name that is no UTF-8. */
+bool pt_json_save(json_t *root, const char *path, int mode, size_t flags, GError **error);
+/* Missing or of a wrong type: NULL or false and PT_ERR_INPUT that names file and key. */
+const char *pt_json_string(const json_t *object, const char *key, const char *path,
+                           GError **error);
 bool pt_json_count(const json_t *object, const char *key, bool optional, const char *path,
                    uint64_t *out, GError **error);
 const json_t *pt_json_array(const json_t *object, const char *key, const char *path,
                             GError **error);
+const json_t *pt_json_object(const json_t *object, const char *key, const char *path,
+                             GError **error);
+/* Lower-case hex digits only, min_length to max_length of them. */
 bool pt_is_hex(const char *text, size_t min_length, size_t max_length);
-/* The manifest's and the secret's "noise" object. */
+/* The "noise" object of manifest and secret. */
 json_t *pt_noise_to_json(const PtNoise *noise);
-bool pt_noise_from_json(const json_t *object, const char *path, PtNoise *noise, GError **error);
+bool pt_noise_from_json(const json_t *root, const char *path, PtNoise *noise, GError **error);
 
 #endif
