@@ -34,11 +34,13 @@ void pt_noise_fill(const PtNoise *noise, uint64_t first, size_t count, float *ou
  * file. */
 bool pt_noise_bytes(const PtNoise *noise, uint64_t offset, size_t size, void *out);
 uint64_t pt_noise_file_size(const PtNoise *noise);
-/* Where the other sections begin, bytes. Their first halves have any sign, their second halves are positive. */
+/* Where the other sections begin, bytes. Their first halves have any sign, their second halves are
+ * positive. */
 uint64_t pt_noise_halves_offset(const PtNoise *noise);
 uint64_t pt_noise_brains_offset(const PtNoise *noise);
 uint64_t pt_noise_doubles_offset(const PtNoise *noise);
-/* The element of the float64 section that has this value (all are distinct); UINT64_MAX if there is none. */
+/* The element of the float64 section that has this value (all are distinct); UINT64_MAX if there is
+ * none. */
 uint64_t pt_noise_position_double(const PtNoise *noise, double value);
 bool pt_noise_write(const PtNoise *noise, const char *path, unsigned threads, GError **error);
 
@@ -73,8 +75,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtManifest, pt_manifest_free)
 /* Ids are 32 random hex digits. */
 void pt_manifest_add(PtManifest *manifest, const char *id, const char *sha256);
 bool pt_manifest_write(const PtManifest *manifest, const char *folder, GError **error);
-/* Hostile input: limits, ids are hex only, files are "<id>.onnx". PT_ERR_IO: not there; PT_ERR_MISMATCH: another
- * version or format; PT_ERR_LIMIT; PT_ERR_INPUT: anything else amiss. */
+/* Hostile input: limits, ids are hex only, files are "<id>.onnx". PT_ERR_IO: not there;
+ * PT_ERR_MISMATCH: another version or format; PT_ERR_LIMIT; PT_ERR_INPUT: anything else amiss. */
 PtManifest *pt_manifest_read(const char *folder, GError **error);
 
 /* A weight of a member: where candidate's constant came from. */
@@ -93,8 +95,9 @@ typedef struct PtMember {
 typedef struct PtSecretBucket {
   char *real;
   GPtrArray *candidates; /* char* ids, sorted, real among them */
-  char *kept; /* why this piece was not sent (it stays as it is; real is an id that no file has), or NULL */
-  GPtrArray *members;    /* PtMember, at least one */
+  char *kept; /* why this piece was not sent (it stays as it is; real is an id that no file has), or
+                 NULL */
+  GPtrArray *members; /* PtMember, at least one */
 } PtSecretBucket;
 typedef struct PtSecret {
   char *model_sha256;
@@ -112,7 +115,8 @@ void pt_member_add_weight(PtMember *member, const char *name, const char *origin
 PtSecretBucket *pt_secret_bucket_new(void);
 /* 0600 from its first byte on, atomic. PT_ERR_UNSUPPORTED: a name of the model is not UTF-8. */
 bool pt_secret_write(const PtSecret *secret, const char *path, GError **error);
-/* PT_ERR_IO: not there; PT_ERR_MISMATCH: another version or format; PT_ERR_INPUT: anything else amiss. */
+/* PT_ERR_IO: not there; PT_ERR_MISMATCH: another version or format; PT_ERR_INPUT: anything else
+ * amiss. */
 PtSecret *pt_secret_read(const char *path, GError **error);
 
 #endif

@@ -14,8 +14,7 @@ bool pt_json_check_format(const json_t *root, const char *path, const char *form
 /* flags: jansson's. root NULL or with a NULL inside a string: a name that is no UTF-8. */
 bool pt_json_save(json_t *root, const char *path, int mode, size_t flags, GError **error);
 /* Missing or of a wrong type: NULL or false and PT_ERR_INPUT that names file and key. */
-const char *pt_json_string(const json_t *object, const char *key, const char *path,
-                           GError **error);
+const char *pt_json_string(const json_t *object, const char *key, const char *path, GError **error);
 bool pt_json_count(const json_t *object, const char *key, bool optional, const char *path,
                    uint64_t *out, GError **error);
 const json_t *pt_json_array(const json_t *object, const char *key, const char *path,

@@ -1,10 +1,11 @@
-/* noise.c: noise.bin, an invertible function of the position (docs/noise.md has it in ten lines of Python). */
+/* noise.c: noise.bin, an invertible function of the position (docs/noise.md has it in ten lines of
+ * Python). */
 #include "bundle/bundle.h"
 
 #include <sodium.h>
 #include <string.h>
 
-G_DEFINE_QUARK(pt-bundle-error-quark, pt_bundle_error)
+G_DEFINE_QUARK(pt - bundle - error - quark, pt_bundle_error)
 
 #define ROUNDS 4
 #define MIN_FLOATS (UINT64_C(1) << 21)
@@ -31,7 +32,8 @@ static uint32_t inverse_of_odd(uint32_t odd) {
   return x;
 }
 
-/* Signed: one bit of sign, three or more of binade; positive: one or more of binade; the rest is fraction. */
+/* Signed: one bit of sign, three or more of binade; positive: one or more of binade; the rest is
+ * fraction. */
 static Half half_of(const PtNoise *noise, bool positive) {
   unsigned m = noise->bits, exponent = positive ? MAX(1, (int)m - 23) : MAX(3, (int)m - 24);
   Half half = {.mask = (UINT32_C(1) << m) - 1, .shift = (m + 1) / 2};
@@ -64,7 +66,8 @@ static inline uint32_t unpermute(const Half *half, uint32_t x) {
   return x;
 }
 
-/* ---- float32: the permuted position is sign, binade and fraction ----------------------------------- */
+/* ---- float32: the permuted position is sign, binade and fraction
+ * ----------------------------------- */
 /* Any sign: [1/2,1), [1/4,1/2), ... downwards. */
 static inline uint32_t signed_bits(const Half *half, uint32_t i) {
   uint32_t y = permute(half, i), high = y >> half->fraction;
@@ -73,7 +76,8 @@ static inline uint32_t signed_bits(const Half *half, uint32_t i) {
   return sign << 31 | (126 - (high & half->binades)) << 23 | fraction;
 }
 
-/* Positive: [1,2), [2,4), [4,8), [8,16), and where these do not do, on below the signed half's smallest. */
+/* Positive: [1,2), [2,4), [4,8), [8,16), and where these do not do, on below the signed half's
+ * smallest. */
 static inline uint32_t positive_bits(const Half *half, uint32_t i) {
   uint32_t y = permute(half, i), high = y >> half->fraction;
   uint32_t fraction = ((y & half->low) * SPREAD) & FRACTION;
@@ -136,8 +140,10 @@ uint64_t pt_noise_position(const PtNoise *noise, float value) {
   return i;
 }
 
-/* ---- the sections behind it -------------------------------------------------------------------------- */
-/* 64 well mixed bits of an element's position in its section; the section's number keeps them apart. */
+/* ---- the sections behind it
+ * -------------------------------------------------------------------------- */
+/* 64 well mixed bits of an element's position in its section; the section's number keeps them
+ * apart. */
 static inline uint64_t mix(const PtNoise *noise, unsigned section, uint64_t i) {
   uint64_t x = (i ^ noise->key[section]) * (noise->key[section + 1] | 1);
   x ^= x >> 32;
@@ -189,7 +195,9 @@ uint64_t pt_noise_position_double(const PtNoise *noise, double value) {
   return i < noise->doubles && double_bits(noise, i) == bits ? i : UINT64_MAX;
 }
 
-uint64_t pt_noise_halves_offset(const PtNoise *noise) { return noise->floats * 4; }
+uint64_t pt_noise_halves_offset(const PtNoise *noise) {
+  return noise->floats * 4;
+}
 uint64_t pt_noise_brains_offset(const PtNoise *noise) {
   return pt_noise_halves_offset(noise) + noise->halves * 2;
 }
@@ -200,9 +208,10 @@ uint64_t pt_noise_file_size(const PtNoise *noise) {
   return pt_noise_doubles_offset(noise) + noise->doubles * 8;
 }
 
-/* ---- making ------------------------------------------------------------------------------------------ */
-bool pt_noise_init(PtNoise *noise, const char *seed, uint64_t floats, uint64_t halves, uint64_t brains,
-                   uint64_t doubles, GError **error) {
+/* ---- making
+ * ------------------------------------------------------------------------------------------ */
+bool pt_noise_init(PtNoise *noise, const char *seed, uint64_t floats, uint64_t halves,
+                   uint64_t brains, uint64_t doubles, GError **error) {
   memset(noise, 0, sizeof *noise);
   if (!seed || strlen(seed) != 32 || strspn(seed, "0123456789abcdef") != 32) {
     g_set_error(error, PT_BUNDLE_ERROR, PT_ERR_INPUT,
@@ -211,7 +220,8 @@ bool pt_noise_init(PtNoise *noise, const char *seed, uint64_t floats, uint64_t h
   }
   if (floats < MIN_FLOATS || (floats & (floats - 1))) {
     g_set_error(error, PT_BUNDLE_ERROR, PT_ERR_INPUT,
-                "the noise file's %" G_GUINT64_FORMAT " floats are not a power of two of at least 2^21",
+                "the noise file's %" G_GUINT64_FORMAT
+                " floats are not a power of two of at least 2^21",
                 floats);
     return false;
   }
@@ -273,9 +283,10 @@ static void section_fill(const PtNoise *noise, const Section *section, uint64_t 
   }
 }
 
-/* Copies the overlap of [offset, end) with the section, block by block, whole elements at a time. */
-static void section_bytes(const PtNoise *noise, const Section *section, uint64_t offset, uint64_t end,
-                          uint8_t *out) {
+/* Copies the overlap of [offset, end) with the section, block by block, whole elements at a time.
+ */
+static void section_bytes(const PtNoise *noise, const Section *section, uint64_t offset,
+                          uint64_t end, uint8_t *out) {
   uint64_t from = MAX(offset, section->start);
   uint64_t to = MIN(end, section->start + section->count * section->width);
   uint64_t block[1024];
@@ -304,7 +315,8 @@ bool pt_noise_bytes(const PtNoise *noise, uint64_t offset, size_t size, void *ou
   return true;
 }
 
-/* ---- writing: blocks are made in parallel, then written in order ------------------------------------ */
+/* ---- writing: blocks are made in parallel, then written in order
+ * ------------------------------------ */
 #define BLOCK ((size_t)1 << 20)
 typedef struct Batch {
   const PtNoise *noise;

@@ -1,4 +1,5 @@
-/* secret.c: model.secret, what the owner keeps: which candidates are real, and where they and their weights go. */
+/* secret.c: model.secret, what the owner keeps: which candidates are real, and where they and their
+ * weights go. */
 #include "bundle/bundle_private.h"
 
 #include <string.h>
@@ -6,7 +7,8 @@
 #define MAX_SECRET_BYTES ((size_t)1 << 30)
 #define REMEDY "deobfuscate with the program that made it, or obfuscate again"
 
-/* ---- values ------------------------------------------------------------------------------------------ */
+/* ---- values
+ * ------------------------------------------------------------------------------------------ */
 static void weight_free(void *data) {
   PtSecretWeight *weight = data;
   g_free(weight->name);
@@ -43,7 +45,9 @@ void pt_member_add_weight(PtMember *member, const char *name, const char *origin
   g_ptr_array_add(member->weights, weight);
 }
 
-static void member_free(void *data) { pt_member_free(data); }
+static void member_free(void *data) {
+  pt_member_free(data);
+}
 
 PtSecretBucket *pt_secret_bucket_new(void) {
   PtSecretBucket *bucket = g_new0(PtSecretBucket, 1);
@@ -75,7 +79,8 @@ void pt_secret_free(PtSecret *secret) {
   g_free(secret);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ----------------------------------------------------------------------------------------- */
 static json_t *strings_to_json(const GPtrArray *strings) {
   json_t *list = json_array();
   for (guint i = 0; i < strings->len; i++)
@@ -90,9 +95,8 @@ static json_t *weights_to_json(const GPtrArray *weights) {
   json_t *object = json_object();
   for (guint i = 0; i < weights->len; i++) {
     const PtSecretWeight *weight = g_ptr_array_index(weights, i);
-    json_t *entry =
-        json_pack("{sssIsI}", "value", weight->original, "offset", (json_int_t)weight->offset,
-                  "size", (json_int_t)weight->size);
+    json_t *entry = json_pack("{sssIsI}", "value", weight->original, "offset",
+                              (json_int_t)weight->offset, "size", (json_int_t)weight->size);
     if (json_object_set_new(object, weight->name, entry) < 0) {
       json_decref(object);
       return NULL;
@@ -117,8 +121,8 @@ static json_t *bucket_to_json(const PtSecretBucket *bucket) {
       json_decref(members);
       return NULL;
     }
-  json_t *object = json_pack("{ssso}", "real", bucket->real, "candidates",
-                             strings_to_json(bucket->candidates));
+  json_t *object =
+      json_pack("{ssso}", "real", bucket->real, "candidates", strings_to_json(bucket->candidates));
   if (bucket->kept)
     json_object_set_new(object, "kept", json_string(bucket->kept));
   json_object_set_new(object, "members", members);
@@ -148,7 +152,8 @@ bool pt_secret_write(const PtSecret *secret, const char *path, GError **error) {
   return ok;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ----------------------------------------------------------------------------------------- */
 static bool refuse(const char *path, const char *what, GError **error) {
   g_set_error(error, PT_BUNDLE_ERROR, PT_ERR_INPUT, "%s: %s", path, what);
   return false;
@@ -162,8 +167,8 @@ static bool strings_from_json(const json_t *object, const char *key, const char 
   for (size_t i = 0; i < json_array_size(list); i++) {
     const char *text = json_string_value(json_array_get(list, i));
     if (!text) {
-      g_set_error(error, PT_BUNDLE_ERROR, PT_ERR_INPUT, "%s: \"%s\" holds something that is no string",
-                  path, key);
+      g_set_error(error, PT_BUNDLE_ERROR, PT_ERR_INPUT,
+                  "%s: \"%s\" holds something that is no string", path, key);
       return false;
     }
     g_ptr_array_add(out, g_strdup(text));
@@ -246,7 +251,8 @@ static bool bucket_from_json(const json_t *entry, const char *path, const PtNois
   return members_from_json(entry, path, noise, bucket->members, error);
 }
 
-static bool secret_from_json(const json_t *root, const char *path, PtSecret *secret, GError **error) {
+static bool secret_from_json(const json_t *root, const char *path, PtSecret *secret,
+                             GError **error) {
   PtNoise noise;
   const char *sha256 = pt_json_string(root, "model_sha256", path, error);
   if (!sha256 || !pt_noise_from_json(root, path, &noise, error))

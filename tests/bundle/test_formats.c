@@ -12,14 +12,17 @@
 
 static char *folder;
 
-static char *at(const char *name) { return g_build_filename(folder, name, NULL); }
+static char *at(const char *name) {
+  return g_build_filename(folder, name, NULL);
+}
 
 static void put(const char *name, const char *text) {
   g_autofree char *path = at(name);
   g_assert_true(g_file_set_contents(path, text, -1, NULL));
 }
 
-/* ---- manifest ---------------------------------------------------------------------------------------- */
+/* ---- manifest
+ * ---------------------------------------------------------------------------------------- */
 static void test_manifest_format(void) {
   g_autoptr(PtManifest) manifest = pt_manifest_new();
   g_assert_true(pt_noise_init(&manifest->noise, SEED, 1 << 21, 0, 0, 0, NULL));
@@ -73,9 +76,12 @@ static void test_manifest_hostile(void) {
       {"[]", PT_ERR_INPUT},
       {"{}", PT_ERR_INPUT},
       {"\xff\xfe", PT_ERR_INPUT},
-      {"{\"format\":\"proteus-secret\",\"version\":1," NOISE ",\"candidates\":[]}", PT_ERR_MISMATCH},
-      {"{\"format\":\"proteus-bundle\",\"version\":2," NOISE ",\"candidates\":[]}", PT_ERR_MISMATCH},
-      {"{\"format\":\"proteus-bundle\",\"version\":\"1\"," NOISE ",\"candidates\":[]}", PT_ERR_INPUT},
+      {"{\"format\":\"proteus-secret\",\"version\":1," NOISE ",\"candidates\":[]}",
+       PT_ERR_MISMATCH},
+      {"{\"format\":\"proteus-bundle\",\"version\":2," NOISE ",\"candidates\":[]}",
+       PT_ERR_MISMATCH},
+      {"{\"format\":\"proteus-bundle\",\"version\":\"1\"," NOISE ",\"candidates\":[]}",
+       PT_ERR_INPUT},
       {"{\"format\":\"proteus-bundle\"," NOISE ",\"candidates\":[]}", PT_ERR_INPUT},
       {"{\"format\":3,\"version\":1," NOISE ",\"candidates\":[]}", PT_ERR_INPUT},
       {HEAD "\"candidates\":[]}", PT_ERR_INPUT},
@@ -94,11 +100,14 @@ static void test_manifest_hostile(void) {
       {HEAD "\"noise\":{\"file\":\"/etc/passwd\",\"seed\":\"" SEED
             "\",\"floats\":2097152},\"candidates\":[]}",
        PT_ERR_INPUT},
-      {HEAD "\"noise\":{\"file\":\"noise.bin\",\"seed\":\"xyz\",\"floats\":2097152},\"candidates\":[]}",
+      {HEAD
+       "\"noise\":{\"file\":\"noise.bin\",\"seed\":\"xyz\",\"floats\":2097152},\"candidates\":[]}",
        PT_ERR_INPUT},
-      {HEAD "\"noise\":{\"file\":\"noise.bin\",\"seed\":\"" SEED "\",\"floats\":-4},\"candidates\":[]}",
+      {HEAD "\"noise\":{\"file\":\"noise.bin\",\"seed\":\"" SEED
+            "\",\"floats\":-4},\"candidates\":[]}",
        PT_ERR_INPUT},
-      {HEAD "\"noise\":{\"file\":\"noise.bin\",\"seed\":\"" SEED "\",\"floats\":3},\"candidates\":[]}",
+      {HEAD "\"noise\":{\"file\":\"noise.bin\",\"seed\":\"" SEED
+            "\",\"floats\":3},\"candidates\":[]}",
        PT_ERR_INPUT},
       {HEAD "\"noise\":{\"file\":\"noise.bin\",\"seed\":\"" SEED
             "\",\"floats\":4611686018427387904},\"candidates\":[]}",
@@ -126,7 +135,8 @@ static void test_manifest_hostile(void) {
   g_assert_nonnull(good);
 }
 
-/* ---- secret ------------------------------------------------------------------------------------------ */
+/* ---- secret
+ * ------------------------------------------------------------------------------------------ */
 static PtSecret *example(void) {
   PtSecret *secret = pt_secret_new();
   secret->model_sha256 = g_strdup(SHA);
@@ -207,9 +217,11 @@ static void test_secret_not_utf8(void) {
   g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-#define SECRET "{\"format\":\"proteus-secret\",\"version\":1,\"model_sha256\":\"" SHA "\"," NOISE ","
+#define SECRET                                                                                     \
+  "{\"format\":\"proteus-secret\",\"version\":1,\"model_sha256\":\"" SHA "\"," NOISE ","
 #define BUCKET(real, candidates, members)                                                          \
-  "\"buckets\":[{\"real\":\"" real "\",\"candidates\":[" candidates "],\"members\":[" members "]}]}"
+  "\"buckets\":[{\"real\":\"" real "\",\"candidates\":[" candidates "],\"members\":[" members "]}" \
+                                                                                              "]}"
 #define MEMBER(nodes, weights)                                                                     \
   "{\"nodes\":[" nodes "],\"inputs\":[],\"outputs\":[],\"weights\":{" weights "}}"
 
@@ -239,8 +251,9 @@ static void test_secret_hostile(void) {
       {SECRET BUCKET("ab", "\"ab\"",
                      MEMBER("1", "\"c\":{\"value\":\"w\",\"offset\":8388608,\"size\":1}")),
        PT_ERR_INPUT},
-      {SECRET BUCKET("ab", "\"ab\"",
-                     MEMBER("1", "\"c\":{\"value\":\"w\",\"offset\":0,\"size\":9223372036854775807}")),
+      {SECRET BUCKET(
+           "ab", "\"ab\"",
+           MEMBER("1", "\"c\":{\"value\":\"w\",\"offset\":0,\"size\":9223372036854775807}")),
        PT_ERR_INPUT},
       {SECRET BUCKET("ab", "\"ab\"", MEMBER("1", "\"c\":{\"offset\":0,\"size\":1}")), PT_ERR_INPUT},
   };

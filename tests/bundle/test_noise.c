@@ -1,4 +1,5 @@
-/* noise: a bijection, dense, positive where promised, the same bytes by every way of making them. */
+/* noise: a bijection, dense, positive where promised, the same bytes by every way of making them.
+ */
 #include "bundle/bundle.h"
 
 #include <glib/gstdio.h>
@@ -16,7 +17,8 @@ static PtNoise make(uint64_t floats, uint64_t halves, uint64_t brains, uint64_t 
   return noise;
 }
 
-/* Every position of the smallest file: finite, normal, moderate, distinct (as the inverse finds each). */
+/* Every position of the smallest file: finite, normal, moderate, distinct (as the inverse finds
+ * each). */
 static void test_bijection_exhaustive(void) {
   PtNoise noise = make(1 << 21, 0, 0, 0);
   const size_t count = 1 << 21;
@@ -55,8 +57,8 @@ static void test_bijection_sampled(void) {
 
 /* What is no value of the file has no position; where one is given, it is the right one. */
 static void test_position_of_others(void) {
-  const float others[] = {0, -0.0f, NAN, INFINITY, -INFINITY, 1e-40f, -1, -2.5f, 16, 1e30f, 1e-30f,
-                          5e-39f, -3.9f};
+  const float others[] = {0,     -0.0f, NAN,   INFINITY, -INFINITY, 1e-40f, -1,
+                          -2.5f, 16,    1e30f, 1e-30f,   5e-39f,    -3.9f};
   for (unsigned log = 21; log <= 30; log++) {
     PtNoise noise = make(UINT64_C(1) << log, 0, 0, 0);
     for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
