@@ -72,6 +72,11 @@ static inline bool pt_op_is(const PtNode *node, const char *name) {
 /* All rows, for listings and tests. */
 const PtOp *pt_op_table(size_t *count);
 
+/* Types of a node's outputs [n_outputs] by its row's rule, from its inputs' types; PT_TYPE_UNKNOWN where there is no rule.
+ * False if the node is invalid for these inputs. Does not change the graph but for types of constants. */
+bool pt_op_infer(PtGraph *graph, const PtNode *node, PtType *outputs);
+PtType pt_type_of_constant(PtGraph *graph, const PtTensor *tensor);
+
 /* role[value id] of constants, traced through PT_OP_PASSES operators and elementwise positivity:
  * REAL: steers shapes or indices, or is a single float: its data stays. POSITIVE: a weight that
  * must be positive. WEIGHT: everything else. NOT_CONSTANT for the rest. Caller frees with g_free.

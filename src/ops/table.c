@@ -1,6 +1,6 @@
 /* table: one row an operator; the facts that the other rooms ask for.
- * Columns: domain, name, class, flags, least and most inputs, steering, positive, weights, shape rule.
- * Of ONNX up to opset 28, ONNX Runtime's com.microsoft and com.microsoft.nchwc. */
+ * Columns: domain, name, class, flags, least and most inputs, steering, positive, weights, shape
+ * rule. Of ONNX up to opset 28, ONNX Runtime's com.microsoft and com.microsoft.nchwc. */
 #include "ops/ops.h"
 
 #include "ops/shape.h"
@@ -15,7 +15,7 @@
 #define C PT_OP_CHEAP
 #define P PT_OP_PASSES
 #define S PT_OP_SHAPE_ONLY
-#define ROW(domain, name, op_class, flags, least, most, steering, positive, weights, shape)         \
+#define ROW(domain, name, op_class, flags, least, most, steering, positive, weights, shape)        \
   {domain, name, PT_CLASS_##op_class, flags, least, most, steering, positive, weights, shape},
 
 /* clang-format off */
