@@ -88,13 +88,54 @@ struct PtFileWriter {
 
 enum { WRITE_BUFFER = 1 << 16 };
 
+/* Temporary names of all writers, so that an interrupt can remove them; made, renamed and removed under the lock. */
+static GMutex temps_lock;
+static GHashTable *temps; /* char*, borrowed from the writers */
+
+static int make_temp(char *name) {
+  g_mutex_lock(&temps_lock);
+  int fd = g_mkstemp_full(name, O_WRONLY | O_CLOEXEC, 0600);
+  int code = errno;
+  if (fd >= 0) {
+    if (!temps)
+      temps = g_hash_table_new(g_str_hash, g_str_equal);
+    g_hash_table_add(temps, name);
+  }
+  g_mutex_unlock(&temps_lock);
+  errno = code;
+  return fd;
+}
+
+/* path NULL: removed; else renamed to it. */
+static int finish_temp(char *name, const char *path) {
+  g_mutex_lock(&temps_lock);
+  int result = path ? g_rename(name, path) : g_unlink(name);
+  int code = errno;
+  if (result == 0 || !path)
+    g_hash_table_remove(temps, name);
+  g_mutex_unlock(&temps_lock);
+  errno = code;
+  return result;
+}
+
+void pt_file_writers_abandon(void) {
+  g_mutex_lock(&temps_lock); /* for good: whoever would make or rename one waits for the end */
+  if (!temps)
+    return;
+  GHashTableIter iter;
+  gpointer name;
+  g_hash_table_iter_init(&iter, temps);
+  while (g_hash_table_iter_next(&iter, &name, NULL))
+    g_unlink(name);
+}
+
 PtFileWriter *pt_file_writer_new(const char *path, int mode, GError **error) {
   if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
     g_set_error(error, PT_BASE_ERROR, PT_ERR_IO, "cannot write %s: it is a folder", path);
     return NULL;
   }
   g_autofree char *temp = g_strdup_printf("%s.XXXXXX", path);
-  int fd = g_mkstemp_full(temp, O_WRONLY | O_CLOEXEC, 0600);
+  int fd = make_temp(temp);
   if (fd < 0) {
     io_error(error, "write", path, errno);
     return NULL;
@@ -102,7 +143,7 @@ PtFileWriter *pt_file_writer_new(const char *path, int mode, GError **error) {
   if (mode != 0600 && fchmod(fd, (mode_t)(mode ? mode : 0644)) != 0) {
     io_error(error, "write", path, errno);
     close(fd);
-    g_unlink(temp);
+    finish_temp(temp, NULL);
     return NULL;
   }
   PtFileWriter *w = g_new0(PtFileWriter, 1);
@@ -156,7 +197,7 @@ bool pt_file_writer_commit(PtFileWriter *w, GError **error) {
   w->fd = -1;
   if (close(fd) != 0)
     return io_error(error, "write", w->path, errno);
-  if (g_rename(w->temp, w->path) != 0)
+  if (finish_temp(w->temp, w->path) != 0)
     return io_error(error, "write", w->path, errno);
   g_clear_pointer(&w->temp, g_free);
   return true;
@@ -168,7 +209,7 @@ void pt_file_writer_free(PtFileWriter *w) {
   if (w->fd >= 0)
     close(w->fd);
   if (w->temp)
-    g_unlink(w->temp);
+    finish_temp(w->temp, NULL);
   g_free(w->temp);
   g_free(w->path);
   g_free(w->buffer);
