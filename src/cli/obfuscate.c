@@ -1,0 +1,63 @@
+/* obfuscate.c: the owner's first step. */
+#include "cli/cli.h"
+
+static int run(PtCli *cli, int argc, char **argv) {
+  g_autofree char *bundle = NULL, *secret = NULL, *n = NULL, *k = NULL, *seed = NULL, *mode = NULL,
+                  *corpus = NULL, *threads = NULL;
+  gboolean plain = FALSE;
+  const GOptionEntry entries[] = {
+      {"bundle", 'b', 0, G_OPTION_ARG_FILENAME, &bundle, "Folder to make, to be sent", "DIR"},
+      {"secret", 's', 0, G_OPTION_ARG_FILENAME, &secret, "File to write, to be kept", "FILE"},
+      {"pieces", 'n', 0, G_OPTION_ARG_FILENAME, &n, "Pieces (auto: of 8 to 16 nodes)", "N|auto"},
+      {"sentinels", 'k', 0, G_OPTION_ARG_FILENAME, &k, "Look-alikes a piece (20)", "K"},
+      {"seed", 0, 0, G_OPTION_ARG_FILENAME, &seed, "The same seed gives the same bytes", "S"},
+      {"mode", 0, 0, G_OPTION_ARG_FILENAME, &mode, "walk, generate, modify or random", "MODE"},
+      {"corpus", 0, 0, G_OPTION_ARG_FILENAME, &corpus, "Public pieces (the shipped ones)", "FILE"},
+      {"plain", 0, 0, G_OPTION_ARG_NONE, &plain, "The paper's cuts, for comparison", NULL},
+      {"threads", 'j', 0, G_OPTION_ARG_FILENAME, &threads, "Threads (all cores)", "N"},
+      G_OPTION_ENTRY_NULL};
+  g_auto(GStrv) rest = NULL;
+  int status;
+  if (!pt_cli_parse(cli, entries, argc, argv, 1, 1, &rest, &status))
+    return status;
+  PtObfuscateOptions options = {.model = rest[0],
+                                .bundle = bundle,
+                                .secret = secret,
+                                .k = 20,
+                                .seed = seed,
+                                .mode = mode,
+                                .corpus = corpus,
+                                .plain = plain,
+                                .progress = pt_cli_progress(cli)};
+  GError *error = NULL;
+  if (!pt_cli_need(cli, "--bundle DIR", bundle, &error) ||
+      !pt_cli_need(cli, "--secret FILE", secret, &error) ||
+      !pt_cli_apart("--secret", secret, "--bundle, which is sent", bundle, true, &error) ||
+      !pt_cli_pieces(n, &options.n, &error) ||
+      !pt_cli_number("-k", k, 0, 10000, &options.k, &error) ||
+      !pt_cli_choice("--mode", mode, pt_cli_modes, &error) ||
+      !pt_cli_number("--threads", threads, 1, 4096, &options.threads, &error))
+    return pt_cli_fail(cli, error);
+  PtCliFolder folder = pt_cli_folder_begin(bundle);
+  PtObfuscateReport report = {0};
+  bool ok = pt_obfuscate(&options, &report, &error);
+  pt_cli_folder_end(&folder, ok);
+  if (!ok)
+    return pt_cli_fail(cli, error);
+  return pt_cli_result(cli, pt_json_obfuscate(&options, &report),
+                       pt_text_obfuscate(&options, &report), PT_EXIT_DONE);
+}
+
+const PtCommand pt_command_obfuscate = {
+    .name = "obfuscate",
+    .arguments = "MODEL.onnx --bundle DIR --secret FILE",
+    .summary = "cut a model into pieces and hide each among look-alikes",
+    .help = "The bundle has graphs only: no weights, no names. Send it. The secret tells the real "
+            "pieces\n"
+            "from the look-alikes: keep it, and the model.\n\n"
+            "Example:\n"
+            "  proteus obfuscate resnet50.onnx --bundle bundle --secret resnet50.secret\n"
+            "To show a model to somebody without its weights, as one file:\n"
+            "  proteus obfuscate model.onnx --bundle show -n 1 -k 0 --secret model.secret\n",
+    .run = run,
+};
