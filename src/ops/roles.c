@@ -2,9 +2,7 @@
  * backward from the inputs that steer shapes and from those that must be positive. */
 #include "ops/ops.h"
 
-/* clang-format off */
-G_DEFINE_QUARK(pt-ops-error-quark, pt_ops_error)
-/* clang-format on */
+G_DEFINE_QUARK(pt - ops - error - quark, pt_ops_error)
 
 /* A float tensor larger than this never steers a shape; it is a weight, whatever it feeds. */
 #define MAX_STEERING_FLOATS 1024
