@@ -52,11 +52,16 @@ bool pt_noise_write(const PtNoise *noise, const char *path, unsigned threads, GE
 typedef struct PtScrubbed {
   PtValueId candidate, original;
 } PtScrubbed;
-/* floats needed by a graph in each half, to size the noise file */
+/* Floats needed by a graph in each half, and elements of the other sections, to size the noise
+ * file. */
 typedef struct PtNoiseNeed {
   uint64_t any, positive, halves, brains, doubles;
 } PtNoiseNeed;
 void pt_noise_need(const PtGraph *graph, PtNoiseNeed *need); /* keeps the maximum */
+/* pt_noise_init with sizes that hold `need`, powers of two. */
+bool pt_noise_init_for(PtNoise *noise, const char *seed, const PtNoiseNeed *need, GError **error);
+/* PT_ERR_UNSUPPORTED: something that may hold learned values or names and that noise cannot stand
+ * for; the sentence says what. PT_ERR_INPUT: a cycle, a constant without data. */
 PtGraph *pt_scrub(const PtGraph *graph, const PtNoise *noise, PtRng *rng, GArray **source,
                   GError **error);
 

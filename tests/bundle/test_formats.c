@@ -221,7 +221,7 @@ static void test_secret_not_utf8(void) {
   "{\"format\":\"proteus-secret\",\"version\":1,\"model_sha256\":\"" SHA "\"," NOISE ","
 #define BUCKET(real, candidates, members)                                                          \
   "\"buckets\":[{\"real\":\"" real "\",\"candidates\":[" candidates "],\"members\":[" members "]}" \
-                                                                                              "]}"
+  "]}"
 #define MEMBER(nodes, weights)                                                                     \
   "{\"nodes\":[" nodes "],\"inputs\":[],\"outputs\":[],\"weights\":{" weights "}}"
 
