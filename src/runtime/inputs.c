@@ -329,3 +329,26 @@ GPtrArray *pt_runtime_random_inputs(const PtGraph *graph, const PtSeed *seed, in
   g_hash_table_unref(table);
   return arrays;
 }
+
+PtArray **pt_session_order_inputs(const PtSession *session, const PtGraph *graph,
+                                  const GPtrArray *inputs, GError **error) {
+  uint32_t n = pt_session_n_inputs(session);
+  GHashTable *by_name = g_hash_table_new(g_str_hash, g_str_equal);
+  guint at = 0;
+  for (uint32_t i = 0; i < graph->inputs->len; i++) {
+    const PtValue *value = pt_value(graph, pt_graph_input(graph, i));
+    if (!value->constant && at < inputs->len)
+      g_hash_table_insert(by_name, (void *)(uintptr_t)value->name, inputs->pdata[at++]);
+  }
+  PtArray **ordered = g_new0(PtArray *, n + 1);
+  for (uint32_t i = 0; ordered && i < n; i++) {
+    ordered[i] = g_hash_table_lookup(by_name, pt_session_input_name(session, i));
+    if (ordered[i])
+      continue;
+    g_set_error(error, PT_RUNTIME_ERROR, PT_ERR_MISMATCH, "the model has no input %s",
+                pt_session_input_name(session, i));
+    g_clear_pointer(&ordered, g_free);
+  }
+  g_hash_table_unref(by_name);
+  return ordered;
+}

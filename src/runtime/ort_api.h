@@ -82,6 +82,7 @@ enum { ORT_NO_SUCHFILE = 3, ORT_NOT_IMPLEMENTED = 9 };
     (const OrtTypeInfo *, const OrtSequenceTypeInfo **))                                           \
   X(107, GetSequenceElementType, OrtStatus *, (const OrtSequenceTypeInfo *, OrtTypeInfo **))       \
   X(130, AddSessionConfigEntry, OrtStatus *, (OrtSessionOptions *, const char *, const char *))    \
+  X(150, AddInitializer, OrtStatus *, (OrtSessionOptions *, const char *name, const OrtValue *))   \
   X(210, AddExternalInitializers, OrtStatus *,                                                     \
     (OrtSessionOptions *, const char *const *names, const OrtValue *const *, size_t))              \
   X(390, TensorTypeAndShape_HasShape, bool, (const OrtShapeInfo *))

@@ -84,6 +84,12 @@ bool pt_runtime_infer_types(PtGraph *graph, GError **error);
 GPtrArray *pt_runtime_random_inputs(const PtGraph *graph, const PtSeed *seed, int64_t dim_default,
                                     GError **error);
 
+/* The arrays that pt_runtime_random_inputs made for `graph` in the order of a session over the same
+ * model, by name. The arrays are borrowed, the list is freed with g_free. PT_ERR_MISMATCH where the
+ * session has an input that the graph lacks. */
+PtArray **pt_session_order_inputs(const PtSession *session, const PtGraph *graph,
+                                  const GPtrArray *inputs, GError **error);
+
 /* Evaluates `outputs` of a graph without inputs (constant folding), optimizations off. GPtrArray of
  * PtArray. */
 GPtrArray *pt_runtime_evaluate(const PtGraph *graph, GError **error);

@@ -15,6 +15,7 @@ struct PtSession {
   OrtSession *ort;
   uint32_t n_inputs, n_outputs;
   char **inputs, **outputs; /* names, NULL-terminated */
+  GPtrArray *values;        /* OrtValue of initializers used in place, or NULL */
   PtGraph *held;            /* a copy of a skeleton whose empty tensors point at zeros, or NULL */
 };
 
@@ -123,6 +124,8 @@ void pt_session_free(PtSession *session) {
   pt_ort.ReleaseSession(session->ort);
   g_strfreev(session->inputs);
   g_strfreev(session->outputs);
+  if (session->values)
+    g_ptr_array_unref(session->values);
   if (session->held)
     pt_graph_unref(session->held);
   g_free(session);
@@ -145,29 +148,49 @@ static OrtValue *borrow(const void *data, size_t size, const int64_t *dims, size
   return value;
 }
 
-static bool hand_over(OrtSessionOptions *so, const PtGraph *graph, const GArray *ids,
-                      GError **error) {
-  if (!ids || ids->len == 0)
-    return true;
-  const char **names = g_new0(const char *, ids->len);
-  OrtValue **values = g_new0(OrtValue *, ids->len);
+static void release_value(void *value) {
+  if (value)
+    pt_ort.ReleaseValue(value);
+}
+
+/* Two ways in. AddInitializer uses the memory as it is (and keeps the OrtValue, which has to live
+ * as long as the session), but comes too late for the optimizers; AddExternalInitializers is there
+ * in time, and copies. Measured with a tensor of 256 MB: 8 MB more resident against 264 MB. */
+static bool hand_over(OrtSessionOptions *so, const PtGraph *graph, const GArray *ids, bool in_place,
+                      GPtrArray *values, GError **error) {
+  static const char what[] = "cannot hand the weights to ONNX Runtime";
+  guint n = ids ? ids->len : 0;
+  const char **names = g_new0(const char *, n + 1);
   bool ok = true;
-  for (guint i = 0; i < ids->len && ok; i++) {
-    const PtValue *value = pt_value(graph, g_array_index(ids, PtValueId, i));
-    const PtTensor *t = value->constant;
-    names[i] = value->name;
-    values[i] = borrow(t->data, t->size, t->dims, t->rank, t->dtype, error);
-    ok = values[i] != NULL;
+  for (guint i = 0; i < n && ok; i++) {
+    const PtValue *constant = pt_value(graph, g_array_index(ids, PtValueId, i));
+    const PtTensor *t = constant->constant;
+    OrtValue *value = borrow(t->data, t->size, t->dims, t->rank, t->dtype, error);
+    ok = value != NULL;
+    if (!ok)
+      break;
+    names[i] = constant->name;
+    g_ptr_array_add(values, value);
+    if (in_place)
+      ok = pt_ort_ok(pt_ort.AddInitializer(so, names[i], value), what, error);
   }
-  ok = ok && pt_ort_ok(pt_ort.AddExternalInitializers(so, names, (const OrtValue *const *)values,
-                                                      ids->len),
-                       "cannot hand the weights to ONNX Runtime", error);
-  for (guint i = 0; i < ids->len; i++)
-    if (values[i])
-      pt_ort.ReleaseValue(values[i]);
-  g_free(values);
+  if (ok && !in_place && n > 0)
+    ok = pt_ort_ok(
+        pt_ort.AddExternalInitializers(so, names, (const OrtValue *const *)values->pdata, n), what,
+        error);
   g_free(names);
   return ok;
+}
+
+/* External data's path is checked even where its content is never read, so it names a file that
+ * exists: one that the graph refers to anyway, or one that every system has. NULL: neither. */
+static const char *standing_file(const PtGraph *graph, const PtSessionOptions *options) {
+  for (PtValueId v = 0; v < pt_graph_n_values(graph); v++) {
+    const PtTensor *t = pt_value(graph, v)->constant;
+    if (t && t->location && !t->data)
+      return t->location;
+  }
+  return !options->folder && g_file_test("/dev/null", G_FILE_TEST_EXISTS) ? "null" : NULL;
 }
 
 /* The graph itself, or a copy whose empty tensors are zeros; NULL with error. */
@@ -196,37 +219,53 @@ static PtGraph *with_zeros(const PtGraph *graph, GError **error) {
   return copy;
 }
 
-PtSession *pt_session_new(const PtGraph *graph, const PtSessionOptions *options, GError **error) {
-  OrtSessionOptions *so = new_options(options, error);
+/* `graph` has no empty tensors here. */
+static PtSession *open_graph(const PtGraph *graph, const PtSessionOptions *options,
+                             GError **error) {
+  const char *stand_in = options->level == PT_LEVEL_NONE ? standing_file(graph, options) : NULL;
+  PtSessionOptions chosen = *options;
+  if (stand_in && !chosen.folder && g_str_equal(stand_in, "null"))
+    chosen.folder = "/dev";
+  OrtSessionOptions *so = new_options(&chosen, error);
   if (!so)
     return NULL;
   PtSession *session = NULL;
-  GBytes *bytes = NULL;
+  GPtrArray *values = g_ptr_array_new_with_free_func(release_value);
+  PtOnnxWriteOptions write = {.external_threshold = EMBED_BELOW,
+                              .external_location = stand_in ? stand_in : HANDED_OVER};
   GArray *external = NULL;
-  PtGraph *filled = with_zeros(graph, error);
-  if (!filled)
-    goto out;
-  PtOnnxWriteOptions write = {.external_threshold = EMBED_BELOW, .external_location = HANDED_OVER};
-  bytes = pt_onnx_write_bytes(filled, &write, &external, error);
-  if (!bytes || !hand_over(so, filled, external, error))
-    goto out;
+  GBytes *bytes = pt_onnx_write_bytes(graph, &write, &external, error);
   OrtSession *ort = NULL;
-  if (pt_ort_ok(pt_ort.CreateSessionFromArray(pt_ort_env, g_bytes_get_data(bytes, NULL),
+  if (bytes && hand_over(so, graph, external, stand_in != NULL, values, error) &&
+      pt_ort_ok(pt_ort.CreateSessionFromArray(pt_ort_env, g_bytes_get_data(bytes, NULL),
                                               g_bytes_get_size(bytes), so, &ort),
                 "ONNX Runtime refuses the graph", error))
     session = wrap(ort, error);
-out:
-  if (filled && filled != graph) {
+  if (session && stand_in)
+    session->values = g_ptr_array_ref(values);
+  if (external)
+    g_array_unref(external);
+  if (bytes)
+    g_bytes_unref(bytes);
+  g_ptr_array_unref(values);
+  pt_ort.ReleaseSessionOptions(so);
+  return session;
+}
+
+PtSession *pt_session_new(const PtGraph *graph, const PtSessionOptions *options, GError **error) {
+  static const PtSessionOptions defaults = {.level = PT_LEVEL_NONE};
+  if (!pt_runtime_load(error))
+    return NULL;
+  PtGraph *filled = with_zeros(graph, error);
+  if (!filled)
+    return NULL;
+  PtSession *session = open_graph(filled, options ? options : &defaults, error);
+  if (filled != graph) {
     if (session)
       session->held = filled;
     else
       pt_graph_unref(filled);
   }
-  if (external)
-    g_array_unref(external);
-  if (bytes)
-    g_bytes_unref(bytes);
-  pt_ort.ReleaseSessionOptions(so);
   return session;
 }
 

@@ -65,31 +65,6 @@ static char *interface_gap(const Verify *v, GError **error) {
   return NULL;
 }
 
-/* The arrays of `inputs` in the order of session a, which may leave out what nothing reads.
- * Borrowed; caller frees. */
-static PtArray **in_session_order(const Verify *v, const GPtrArray *inputs, GError **error) {
-  uint32_t n = pt_session_n_inputs(v->a);
-  PtArray **ordered = g_new0(PtArray *, n + 1);
-  for (uint32_t i = 0; i < n; i++) {
-    uint32_t at = 0;
-    for (uint32_t j = 0; j < v->graph->inputs->len; j++) {
-      const PtValue *value = pt_value(v->graph, pt_graph_input(v->graph, j));
-      if (value->constant)
-        continue;
-      if (g_str_equal(value->name, pt_session_input_name(v->a, i)))
-        ordered[i] = inputs->pdata[at];
-      at++;
-    }
-    if (!ordered[i]) {
-      g_set_error(error, PT_RUNTIME_ERROR, PT_ERR_INTERNAL, "input %s was not found again",
-                  pt_session_input_name(v->a, i));
-      g_free(ordered);
-      return NULL;
-    }
-  }
-  return ordered;
-}
-
 static void compare(const Verify *v, const GPtrArray *x, const GPtrArray *y,
                     PtVerifyReport *report) {
   for (guint i = 0; i < x->len; i++) {
@@ -108,7 +83,8 @@ static bool one_run(const Verify *v, uint32_t index, int64_t size, PtVerifyRepor
                     GError **error) {
   PtSeed seed = pt_seed_derive(&v->seed, "verify", index);
   g_autoptr(GPtrArray) inputs = pt_runtime_random_inputs(v->graph, &seed, size, error);
-  g_autofree PtArray **ordered = inputs ? in_session_order(v, inputs, error) : NULL;
+  g_autofree PtArray **ordered =
+      inputs ? pt_session_order_inputs(v->a, v->graph, inputs, error) : NULL;
   if (!ordered)
     return false;
   g_autoptr(GPtrArray) x = pt_session_run(v->a, ordered, error);
