@@ -3,72 +3,16 @@
  * through operators that pass values on, it is an index (of a Gather: uniform below the axis it
  * picks from), it steers a shape (it gets the sizes that the result is declared to have), or it is
  * neither and is one, as masks are. */
-#include "runtime/runtime.h"
+#include "runtime/runtime_private.h"
 
 #include "ops/ops.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- sizes of dynamic dimensions
- * ----------------------------------------------------------------- */
-
-typedef struct {
-  GHashTable *sizes; /* symbol -> size of its own */
-  int64_t size, batch;
-} Sizes;
-
 /* The first axis of a matrix or more is a batch: small, as it only repeats the work. */
 static int64_t batch_size(int64_t dim_default) {
   return dim_default <= 2 ? MAX(dim_default, 1) : 1 + dim_default % 3;
-}
-
-static int64_t symbol_size(const Sizes *sizes, const char *symbol, bool first);
-
-/* "past + 1", "2*sequence": exporters write such names, and the sizes have to agree. -1: no such
- * formula. */
-static int64_t formula_size(const Sizes *sizes, const char *symbol, bool first) {
-  static const char operators[] = "+*";
-  for (const char *op = operators; *op; op++) {
-    const char *at = strrchr(symbol, *op);
-    if (!at || at == symbol || at[1] == '\0')
-      continue;
-    char *left = g_strstrip(g_strndup(symbol, (gsize)(at - symbol)));
-    char *right = g_strstrip(g_strdup(at + 1));
-    int64_t a = symbol_size(sizes, left, first), b = symbol_size(sizes, right, first);
-    g_free(left);
-    g_free(right);
-    int64_t result;
-    if (*op == '+' ? __builtin_add_overflow(a, b, &result) : __builtin_mul_overflow(a, b, &result))
-      return -1;
-    return result;
-  }
-  char *end = NULL;
-  int64_t number = g_ascii_strtoll(symbol, &end, 10);
-  return end != symbol && *end == '\0' && number >= 0 ? number : -1;
-}
-
-static int64_t symbol_size(const Sizes *sizes, const char *symbol, bool first) {
-  const int64_t *known = g_hash_table_lookup(sizes->sizes, symbol);
-  if (known)
-    return *known;
-  int64_t size = formula_size(sizes, symbol, first);
-  if (size < 0)
-    size = first ? sizes->batch : sizes->size;
-  int64_t *kept = g_new(int64_t, 1);
-  *kept = size;
-  g_hash_table_insert(sizes->sizes, g_strdup(symbol), kept);
-  return size;
-}
-
-static int64_t dim_size(const Sizes *sizes, const PtType *type, int32_t axis) {
-  const PtDim *dim = &type->dims[axis];
-  bool first = axis == 0 && type->rank > 1;
-  if (dim->size >= 0)
-    return dim->size;
-  if (dim->symbol)
-    return symbol_size(sizes, dim->symbol, first);
-  return first ? sizes->batch : sizes->size;
 }
 
 /* ---- what an integer input is for
@@ -83,7 +27,7 @@ typedef struct {
 
 /* The size of the axis that an index picks from, 0 if it is no index, or not known. */
 static int64_t index_bound(const PtGraph *graph, const PtNode *node, uint32_t input,
-                           const Sizes *sizes) {
+                           PtSizes *sizes) {
   bool gather = g_str_has_prefix(node->op_type, "Gather"),
        scatter = g_str_has_prefix(node->op_type, "Scatter"),
        embedding = g_str_has_suffix(node->op_type, "Embedding");
@@ -113,7 +57,7 @@ static int64_t index_bound(const PtGraph *graph, const PtNode *node, uint32_t in
     axis += rank;
   for (int64_t i = 0; i < rank; i++)
     if (nd || i == axis)
-      least = MIN(least, constant ? constant->dims[i] : dim_size(sizes, type, (int32_t)i));
+      least = MIN(least, constant ? constant->dims[i] : pt_dim_size(sizes, type, (int32_t)i));
   return least == INT64_MAX ? 2 : MAX(least, 1);
 }
 
@@ -137,7 +81,7 @@ static void note_steering(const PtGraph *graph, const PtNode *node, uint32_t inp
     purpose->steer = 1;
 }
 
-static void note_use(const PtGraph *graph, const PtNode *node, uint32_t input, const Sizes *sizes,
+static void note_use(const PtGraph *graph, const PtNode *node, uint32_t input, PtSizes *sizes,
                      Purpose *purpose) {
   int64_t bound = index_bound(graph, node, input, sizes);
   const PtOp *op = pt_op_of(node);
@@ -163,7 +107,7 @@ static bool passes(const PtNode *node, uint32_t input) {
 }
 
 static Purpose purpose_of(const PtGraph *graph, const PtUses *uses, PtValueId start,
-                          const Sizes *sizes) {
+                          PtSizes *sizes) {
   Purpose purpose = {.steer = -1};
   GArray *todo = g_array_new(FALSE, FALSE, sizeof(PtValueId));
   bool *seen = g_new0(bool, pt_graph_n_values(graph));
@@ -253,12 +197,12 @@ static void put_integer(PtArray *array, size_t i, int64_t x) {
   }
 }
 
-static int64_t integer_value(const PtArray *array, size_t i, const Purpose *purpose,
-                             const Sizes *sizes, PtRng *rng) {
+static int64_t integer_value(const PtArray *array, size_t i, const Purpose *purpose, PtSizes *sizes,
+                             PtRng *rng) {
   if (purpose->bound > 0)
     return (int64_t)pt_rng_below(rng, (uint64_t)purpose->bound);
   if (purpose->shape && array->count == (size_t)purpose->shape->rank)
-    return dim_size(sizes, purpose->shape, (int32_t)i);
+    return pt_dim_size(sizes, purpose->shape, (int32_t)i);
   if (purpose->steer >= 0)
     return purpose->steer;
   /* Bytes that nothing compares are data, such as a quantized image. */
@@ -267,8 +211,8 @@ static int64_t integer_value(const PtArray *array, size_t i, const Purpose *purp
   return 1;
 }
 
-static PtArray *make_input(const PtGraph *graph, PtValueId v, const Sizes *sizes,
-                           const PtUses *uses, PtRng *rng, GError **error) {
+static PtArray *make_input(const PtGraph *graph, PtValueId v, PtSizes *sizes, const PtUses *uses,
+                           PtRng *rng, GError **error) {
   const PtValue *value = pt_value(graph, v);
   const PtType *type = &value->type;
   if (type->kind != PT_TYPE_TENSOR || pt_dtype_bits(type->dtype) == 0) {
@@ -283,7 +227,7 @@ static PtArray *make_input(const PtGraph *graph, PtValueId v, const Sizes *sizes
   PtArray *array = NULL;
   if (rank <= G_N_ELEMENTS(dims)) {
     for (int32_t i = 0; i < type->rank; i++)
-      dims[i] = dim_size(sizes, type, i);
+      dims[i] = pt_dim_size(sizes, type, i);
     array = pt_array_new(type->dtype, rank, dims);
   }
   if (!array) {
@@ -307,8 +251,8 @@ static void free_array(void *array) {
 
 GPtrArray *pt_runtime_random_inputs(const PtGraph *graph, const PtSeed *seed, int64_t dim_default,
                                     GError **error) {
-  GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-  Sizes sizes = {.sizes = table, .size = MAX(dim_default, 1), .batch = batch_size(dim_default)};
+  PtSizes sizes;
+  pt_sizes_init(&sizes, MAX(dim_default, 1), batch_size(dim_default), 0);
   PtUses *uses = pt_uses_new(graph);
   GPtrArray *arrays = g_ptr_array_new_with_free_func(free_array);
   for (uint32_t i = 0; i < graph->inputs->len && arrays; i++) {
@@ -326,7 +270,7 @@ GPtrArray *pt_runtime_random_inputs(const PtGraph *graph, const PtSeed *seed, in
     }
   }
   pt_uses_free(uses);
-  g_hash_table_unref(table);
+  pt_sizes_clear(&sizes);
   return arrays;
 }
 

@@ -26,4 +26,16 @@ const void *pt_zero_page(size_t size);
 PtDtype pt_ort_dtype(int element_type);
 int pt_ort_element_type(PtDtype dtype);
 
+/* Numbers for symbolic dimensions (sizes.c). */
+typedef struct PtSizes {
+  GHashTable *table;   /* symbol -> int64_t, both owned */
+  int64_t size, batch; /* what a new symbol gets; batch: on the first axis of a matrix or more */
+  int64_t step;        /* > 0: every new symbol gets a size of its own */
+} PtSizes;
+void pt_sizes_init(PtSizes *sizes, int64_t size, int64_t batch, int64_t step);
+void pt_sizes_clear(PtSizes *sizes);
+int64_t pt_symbol_size(PtSizes *sizes, const char *symbol, bool first);
+int64_t pt_fresh_size(PtSizes *sizes, bool first);
+int64_t pt_dim_size(PtSizes *sizes, const PtType *type, int32_t axis);
+
 #endif

@@ -176,29 +176,128 @@ static PtGraph *probe_of(const PtGraph *graph, bool weights_as_inputs) {
   return probe;
 }
 
-/* One look through a session at `level`; *open is how many produced values still lack something. */
-static bool look(PtGraph *graph, PtLevel level, bool weights_as_inputs, uint32_t *open,
-                 GError **error) {
-  PtGraph *probe = probe_of(graph, weights_as_inputs);
+/* The types that a session over `probe` at `level` knows of the values of `graph`, by value id;
+ * NULL with error. */
+static PtType *types_seen(PtGraph *graph, const PtGraph *probe, PtLevel level, GError **error) {
   PtSessionOptions options = {.level = level};
   PtSession *session = pt_session_new(probe, &options, error);
-  bool ok = session != NULL;
-  *open = 0;
-  for (uint32_t i = 0; ok && i < pt_session_n_outputs(session); i++) {
+  if (!session)
+    return NULL;
+  PtType *found = g_new0(PtType, pt_graph_n_values(graph) + 1);
+  for (uint32_t i = 0; found && i < pt_session_n_outputs(session); i++) {
     /* By name, as an output may be listed twice or left out. */
     PtValueId v = pt_graph_find(graph, pt_session_output_name(session, i));
-    PtType found;
-    if (v == PT_NONE)
-      continue;
-    ok = pt_session_output_type(session, i, graph, &found, error);
-    if (ok)
-      refine(graph, &pt_value(graph, v)->type, &found);
-    if (ok && !is_complete(&pt_value(graph, v)->type))
-      ++*open;
+    if (v != PT_NONE && !pt_session_output_type(session, i, graph, &found[v], error))
+      g_clear_pointer(&found, g_free);
   }
   pt_session_free(session);
+  return found;
+}
+
+/* One look through a session at `level`; *learned: whether it told anything new. */
+static bool look(PtGraph *graph, PtLevel level, bool weights_as_inputs, bool *learned,
+                 GError **error) {
+  PtGraph *probe = probe_of(graph, weights_as_inputs);
+  PtType *found = types_seen(graph, probe, level, error);
+  *learned = false;
+  for (PtValueId v = 0; found && v < pt_graph_n_values(graph); v++)
+    if (found[v].kind != PT_TYPE_UNKNOWN && refine(graph, &pt_value(graph, v)->type, &found[v]))
+      *learned = true;
+  bool ok = found != NULL;
+  g_free(found);
   pt_graph_unref(probe);
   return ok;
+}
+
+static bool any_open(const PtGraph *graph) {
+  for (PtValueId v = 0; v < pt_graph_n_values(graph); v++)
+    if (pt_value(graph, v)->producer != PT_NONE && !is_complete(&pt_value(graph, v)->type))
+      return true;
+  return false;
+}
+
+/* ---- symbols that only concrete sizes show
+ * -------------------------------------------------------- */
+
+/* Shape -> Gather -> Concat -> Reshape is not folded where the batch is a symbol. So give every
+ * symbol a size, fold, and do it again with other sizes: what is the same twice does not depend on
+ * them, and what has a symbol's size twice is that symbol. */
+enum { LOOKS = 2 };
+
+static void set_sizes(PtGraph *probe, PtSizes *sizes) {
+  for (PtValueId v = 0; v < pt_graph_n_values(probe); v++) {
+    PtValue *value = pt_value(probe, v);
+    if (value->producer != PT_NONE) {
+      value->type = (PtType){.kind = PT_TYPE_UNKNOWN, .rank = -1};
+    } else if (value->is_input && value->type.kind == PT_TYPE_TENSOR && value->type.rank > 0) {
+      PtType fixed = pt_type_copy(probe, &value->type);
+      for (int32_t i = 0; i < fixed.rank; i++) {
+        fixed.dims[i].size = pt_dim_size(sizes, &value->type, i);
+        fixed.dims[i].symbol = NULL;
+      }
+      value->type = fixed;
+    }
+  }
+}
+
+/* The symbol that has these sizes, NULL if there is none or several. */
+static const char *symbol_of(PtSizes *sizes, const int64_t *size) {
+  const char *found = NULL;
+  GHashTableIter iter;
+  void *symbol, *first;
+  g_hash_table_iter_init(&iter, sizes[0].table);
+  while (g_hash_table_iter_next(&iter, &symbol, &first)) {
+    const int64_t *second = g_hash_table_lookup(sizes[1].table, symbol);
+    if (*(const int64_t *)first != size[0] || !second || *second != size[1])
+      continue;
+    if (found)
+      return NULL;
+    found = symbol;
+  }
+  return found;
+}
+
+static void close_type(PtGraph *graph, PtType *type, const PtType *a, const PtType *b,
+                       PtSizes *sizes) {
+  if (a->kind != PT_TYPE_TENSOR || b->kind != PT_TYPE_TENSOR || a->rank < 0 || a->rank != b->rank)
+    return;
+  PtType found = pt_type_copy(graph, a);
+  for (int32_t i = 0; i < a->rank; i++) {
+    const int64_t size[LOOKS] = {a->dims[i].size, b->dims[i].size};
+    PtDim *dim = &found.dims[i];
+    *dim = (PtDim){.size = -1};
+    if (size[0] < 0 || size[1] < 0)
+      continue;
+    const char *symbol = size[0] == size[1] ? NULL : symbol_of(sizes, size);
+    if (size[0] == size[1])
+      dim->size = size[0];
+    else if (symbol)
+      dim->symbol = pt_arena_string(graph->arena, symbol);
+  }
+  refine(graph, type, &found);
+}
+
+static void look_with_sizes(PtGraph *graph, bool weights_as_inputs) {
+  PtSizes sizes[LOOKS];
+  PtType *found[LOOKS] = {NULL};
+  for (int i = 0; i < LOOKS; i++) {
+    /* Large enough for a network that divides by 32, small enough to fold a mask of their product.
+     */
+    pt_sizes_init(&sizes[i], i ? 320 : 96, i ? 12 : 2, 32);
+    PtGraph *probe = probe_of(graph, weights_as_inputs);
+    set_sizes(probe, &sizes[i]);
+    found[i] = types_seen(graph, probe, PT_LEVEL_BASIC, NULL);
+    pt_graph_unref(probe);
+  }
+  for (PtValueId v = 0; found[0] && found[1] && v < pt_graph_n_values(graph); v++) {
+    PtType *type = &pt_value(graph, v)->type;
+    if (pt_value(graph, v)->producer != PT_NONE && !is_complete(type))
+      close_type(graph, type, &found[0][v], &found[1][v], sizes);
+  }
+  for (int i = 0; i < LOOKS; i++) {
+    g_free(found[i]);
+    pt_sizes_clear(&sizes[i]);
+  }
 }
 
 /* Constants carry their types already; the IR keeps them in the value as well, for whoever asks a
@@ -217,26 +316,36 @@ static void type_constants(PtGraph *graph) {
   }
 }
 
+/* Folding constants tells more, and what one look told is declared in the next, from where it goes
+ * on; where folding fails, level 0 was all there is. The limit is for chains that fold one link at
+ * a time. */
+static void settle(PtGraph *graph, bool weights_as_inputs) {
+  bool learned = true;
+  for (int i = 0; i < 8 && learned && any_open(graph); i++)
+    if (!look(graph, PT_LEVEL_BASIC, weights_as_inputs, &learned, NULL))
+      break;
+}
+
 bool pt_runtime_infer_types(PtGraph *graph, GError **error) {
   if (!pt_runtime_load(error))
     return false;
   type_constants(graph);
-  uint32_t open = 0;
   GError *first = NULL;
-  bool as_inputs = true;
-  if (!look(graph, PT_LEVEL_NONE, true, &open, &first)) {
+  bool as_inputs = true, learned = false;
+  if (!look(graph, PT_LEVEL_NONE, true, &learned, &first)) {
     /* A few kernels want their weights as initializers; the first message is the one about the
      * model itself. */
     as_inputs = false;
-    if (!look(graph, PT_LEVEL_NONE, false, &open, NULL)) {
+    if (!look(graph, PT_LEVEL_NONE, false, &learned, NULL)) {
       g_propagate_error(error, first);
       return false;
     }
     g_clear_error(&first);
   }
-  /* Folding constants resolves Shape -> Gather -> Concat -> Reshape; where that fails, level 0 was
-   * all there is. */
-  if (open > 0)
-    (void)look(graph, PT_LEVEL_BASIC, as_inputs, &open, NULL);
+  settle(graph, as_inputs);
+  if (any_open(graph)) {
+    look_with_sizes(graph, as_inputs);
+    settle(graph, as_inputs);
+  }
   return true;
 }
