@@ -1,6 +1,8 @@
 /* types.c: ONNX Runtime's types as ours, and the type of every value of a graph. */
 #include "runtime/runtime_private.h"
 
+#include "ops/ops.h"
+
 #include <string.h>
 
 /* ONNX Runtime's element types are ONNX's numbers up to FLOAT4E2M1; behind it they part ways. */
@@ -216,6 +218,58 @@ static bool any_open(const PtGraph *graph) {
   return false;
 }
 
+/* The operator table's own rules, where ONNX Runtime has none (GreaterOrEqual before opset 16).
+ * True if one told anything. */
+static bool apply_rules(PtGraph *graph) {
+  uint32_t n = pt_graph_n_nodes(graph);
+  PtNodeId *order = g_new(PtNodeId, n + 1);
+  GArray *types = g_array_new(FALSE, TRUE, sizeof(PtType));
+  bool learned = false, ordered = pt_graph_toposort(graph, order, NULL);
+  for (uint32_t i = 0; ordered && i < n; i++) {
+    const PtNode *node = pt_node(graph, order[i]);
+    bool open = false;
+    for (uint32_t o = 0; o < node->n_outputs; o++)
+      open |= node->outputs[o] != PT_NONE && !is_complete(&pt_value(graph, node->outputs[o])->type);
+    if (!open)
+      continue;
+    g_array_set_size(types, node->n_outputs);
+    PtType *found = &g_array_index(types, PtType, 0);
+    if (!pt_op_infer(graph, node, found))
+      continue;
+    for (uint32_t o = 0; o < node->n_outputs; o++)
+      if (node->outputs[o] != PT_NONE && found[o].kind != PT_TYPE_UNKNOWN)
+        learned |= refine(graph, &pt_value(graph, node->outputs[o])->type, &found[o]);
+  }
+  g_array_free(types, TRUE);
+  g_free(order);
+  return learned;
+}
+
+/* Everything that can be told without choosing sizes. What one look told is declared in the next,
+ * which goes on from there; the limit is for chains that fold one link at a time. */
+static bool settle(PtGraph *graph, GError **error) {
+  GError *first = NULL;
+  bool as_inputs = true, learned = false;
+  if (!look(graph, PT_LEVEL_NONE, true, &learned, &first)) {
+    /* A few kernels want their weights as initializers; the first message is the one about the
+     * model itself. */
+    as_inputs = false;
+    if (!look(graph, PT_LEVEL_NONE, false, &learned, NULL)) {
+      g_propagate_error(error, first);
+      return false;
+    }
+    g_clear_error(&first);
+  }
+  for (int i = 0; i < 8 && any_open(graph); i++) {
+    /* Folding constants tells more; where it fails, level 0 and the rules are all there is. */
+    if (!look(graph, PT_LEVEL_BASIC, as_inputs, &learned, NULL))
+      learned = false;
+    if (!apply_rules(graph) && !learned)
+      break;
+  }
+  return true;
+}
+
 /* ---- symbols that only concrete sizes show
  * -------------------------------------------------------- */
 
@@ -277,25 +331,25 @@ static void close_type(PtGraph *graph, PtType *type, const PtType *a, const PtTy
   refine(graph, type, &found);
 }
 
-static void look_with_sizes(PtGraph *graph, bool weights_as_inputs) {
+static void look_with_sizes(PtGraph *graph) {
   PtSizes sizes[LOOKS];
-  PtType *found[LOOKS] = {NULL};
+  PtGraph *fixed[LOOKS];
+  bool ok = true;
   for (int i = 0; i < LOOKS; i++) {
     /* Large enough for a network that divides by 32, small enough to fold a mask of their product.
      */
     pt_sizes_init(&sizes[i], i ? 320 : 96, i ? 12 : 2, 32);
-    PtGraph *probe = probe_of(graph, weights_as_inputs);
-    set_sizes(probe, &sizes[i]);
-    found[i] = types_seen(graph, probe, PT_LEVEL_BASIC, NULL);
-    pt_graph_unref(probe);
+    fixed[i] = pt_graph_copy(graph);
+    set_sizes(fixed[i], &sizes[i]);
+    ok = ok && settle(fixed[i], NULL);
   }
-  for (PtValueId v = 0; found[0] && found[1] && v < pt_graph_n_values(graph); v++) {
+  for (PtValueId v = 0; ok && v < pt_graph_n_values(graph); v++) {
     PtType *type = &pt_value(graph, v)->type;
     if (pt_value(graph, v)->producer != PT_NONE && !is_complete(type))
-      close_type(graph, type, &found[0][v], &found[1][v], sizes);
+      close_type(graph, type, &pt_value(fixed[0], v)->type, &pt_value(fixed[1], v)->type, sizes);
   }
   for (int i = 0; i < LOOKS; i++) {
-    g_free(found[i]);
+    pt_graph_unref(fixed[i]);
     pt_sizes_clear(&sizes[i]);
   }
 }
@@ -316,36 +370,15 @@ static void type_constants(PtGraph *graph) {
   }
 }
 
-/* Folding constants tells more, and what one look told is declared in the next, from where it goes
- * on; where folding fails, level 0 was all there is. The limit is for chains that fold one link at
- * a time. */
-static void settle(PtGraph *graph, bool weights_as_inputs) {
-  bool learned = true;
-  for (int i = 0; i < 8 && learned && any_open(graph); i++)
-    if (!look(graph, PT_LEVEL_BASIC, weights_as_inputs, &learned, NULL))
-      break;
-}
-
 bool pt_runtime_infer_types(PtGraph *graph, GError **error) {
   if (!pt_runtime_load(error))
     return false;
   type_constants(graph);
-  GError *first = NULL;
-  bool as_inputs = true, learned = false;
-  if (!look(graph, PT_LEVEL_NONE, true, &learned, &first)) {
-    /* A few kernels want their weights as initializers; the first message is the one about the
-     * model itself. */
-    as_inputs = false;
-    if (!look(graph, PT_LEVEL_NONE, false, &learned, NULL)) {
-      g_propagate_error(error, first);
-      return false;
-    }
-    g_clear_error(&first);
-  }
-  settle(graph, as_inputs);
+  if (!settle(graph, error))
+    return false;
   if (any_open(graph)) {
-    look_with_sizes(graph, as_inputs);
-    settle(graph, as_inputs);
+    look_with_sizes(graph);
+    apply_rules(graph);
   }
   return true;
 }
