@@ -210,6 +210,35 @@ static uint64_t hash_nested(const PtGraph *g) {
   return h;
 }
 
+static uint64_t hash_operator(const PtNode *node) {
+  uint64_t h = pt_hash_mix(hash_text(node->domain), hash_text(node->op_type));
+  h = pt_hash_mix(h, pt_hash_mix(node->n_inputs, node->n_outputs));
+  return pt_hash_mix(h, pt_attrs_hash(node));
+}
+
+uint64_t pt_node_signature(const PtGraph *graph, PtNodeId id, PtConstantIsReal is_real,
+                           void *data) {
+  const PtNode *node = pt_node(graph, id);
+  uint64_t h = hash_operator(node);
+  for (uint32_t i = 0; i < node->n_inputs; i++) {
+    if (node->inputs[i] == PT_NONE) {
+      h = pt_hash_mix(h, 5);
+      continue;
+    }
+    const PtValue *value = pt_value(graph, node->inputs[i]);
+    if (!value->constant)
+      h = pt_hash_mix(h, pt_type_hash(&value->type));
+    else
+      h = pt_hash_mix(
+          h, pt_tensor_hash(value->constant, is_real && is_real(graph, node->inputs[i], data)));
+  }
+  for (uint32_t i = 0; i < node->n_outputs; i++)
+    h = pt_hash_mix(h, node->outputs[i] == PT_NONE
+                           ? 17
+                           : pt_type_hash(&pt_value(graph, node->outputs[i])->type));
+  return h;
+}
+
 /* ---- refinement ---------------------------------------------------------------------------------
  */
 typedef struct Colors {
@@ -294,9 +323,7 @@ static void start_colors(Colors *c) {
   const PtView *v = c->view;
   for (uint32_t i = 0; i < v->n; i++) {
     const PtNode *node = pt_node(v->graph, v->nodes[i]);
-    uint64_t h = pt_hash_mix(hash_text(node->domain), hash_text(node->op_type));
-    h = pt_hash_mix(h, pt_hash_mix(node->n_inputs, node->n_outputs));
-    h = pt_hash_mix(h, pt_attrs_hash(node));
+    uint64_t h = hash_operator(node);
     for (uint32_t k = v->out_start[i]; k < v->out_start[i + 1]; k++)
       if (v->out[k] != PT_NONE && v->is_output[v->out[k]])
         h = pt_hash_mix(h, pt_type_hash(&pt_value(v->graph, v->values[v->out[k]])->type));
@@ -410,7 +437,8 @@ static uint64_t canonical(const PtView *v, uint32_t *order) {
   sort_view(v, NULL, topo);
   start_colors(&c);
   refine(&c);
-  sweep(&c); /* so that the hash tells how inputs and weights are shared even if all nodes differed */
+  sweep(
+      &c); /* so that the hash tells how inputs and weights are shared even if all nodes differed */
   uint32_t classes = count_classes(&c);
   uint64_t hash = pt_hash64(sorted, v->n * sizeof *sorted, v->n);
   uint64_t borders = 0; /* inputs that are outputs, or used by nothing */

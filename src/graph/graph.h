@@ -323,6 +323,10 @@ bool pt_graph_equal(const PtGraph *a, const PtNodeId *order_a, const PtGraph *b,
  * non-constant value that the nodes use and do not make. */
 void pt_piece_canonicalize(const PtGraph *graph, PtPiece *piece, PtConstantIsReal is_real,
                            void *data);
+/* A hash of one node by itself: operator, attributes, dtypes and known sizes of what it reads and
+ * makes, constants as above; not of its place in the graph. */
+uint64_t pt_node_signature(const PtGraph *graph, PtNodeId node, PtConstantIsReal is_real,
+                           void *data);
 /* Exact, for canonicalized pieces of one graph or of two. */
 bool pt_piece_equal(const PtGraph *graph_a, const PtPiece *a, const PtGraph *graph_b,
                     const PtPiece *b, PtConstantIsReal is_real, void *data);
