@@ -2,7 +2,9 @@
  * backward from the inputs that steer shapes and from those that must be positive. */
 #include "ops/ops.h"
 
-G_DEFINE_QUARK(pt - ops - error - quark, pt_ops_error)
+/* clang-format off */
+G_DEFINE_QUARK(pt-ops-error-quark, pt_ops_error)
+/* clang-format on */
 
 /* A float tensor larger than this never steers a shape; it is a weight, whatever it feeds. */
 #define MAX_STEERING_FLOATS 1024

@@ -301,7 +301,13 @@ static int slice_list(PtGraph *graph, const PtNode *node, const char *attr, uint
   if (i >= node->n_inputs || node->inputs[i] == PT_NONE)
     return 0;
   const PtTensor *t = pt_value(graph, node->inputs[i])->constant;
-  return t && t->count <= PT_MAX_RANK ? (int)pt_tensor_ints(t, out, PT_MAX_RANK) : -1;
+  if (t)
+    return t->count <= PT_MAX_RANK ? (int)pt_tensor_ints(t, out, PT_MAX_RANK) : -1;
+  int n = pt_shape_ints(graph, node, i, out, PT_MAX_RANK);
+  for (int k = 0; k < n; k++)
+    if (out[k] < 0)
+      return -1;
+  return n;
 }
 
 PT_RULE(pt_shape_slice) {
