@@ -108,13 +108,13 @@ static bool evaluate(Bind *b, const PtNode *node, PtDense *inputs, PtDense *resu
     return pt_form_eval(&form, inputs, n_data, b->threads, &results[0]) ||
            node_error(error, node, "does not fit in memory");
   }
-  size_t bound = pt_node_growth(b->graph, node, inputs);
+  size_t bound = pt_rebind_node_growth(b->graph, node, inputs);
   if (bound == SIZE_MAX || node->n_outputs > 64)
     return node_error(error, node, "is no operator that derivations may use");
   if (!has_room(b, node, inputs, pt_size_mul(bound, node->n_outputs)))
     return node_error(error, node, "makes more than its weights allow");
   GError *inner = NULL;
-  if (!pt_node_eval(b->graph, node, inputs, results, &inner)) {
+  if (!pt_rebind_node_eval(b->graph, node, inputs, results, &inner)) {
     g_set_error(error, PT_REBIND_ERROR,
                 inner && inner->code == PT_ERR_ENVIRONMENT ? PT_ERR_ENVIRONMENT : PT_ERR_REFUSED,
                 "a derivation's %s does not run: %s", node->op_type, inner ? inner->message : "");

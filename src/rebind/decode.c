@@ -268,12 +268,12 @@ static PtExpr *decode(PtRebind *r, const PtDense *target, uint32_t depth) {
   if (target->count == 0 || depth > PT_MAX_RANK)
     return NULL;
   PtExpr *e = contiguous(r, target);
-  if (e && pt_verify(r, target, e) == 0)
+  if (e && pt_rebind_verify(r, target, e) == 0)
     return e;
   Progression p;
   if (find_progression(r, target, &p)) {
     e = progression_expr(r, &p, target);
-    if (e && pt_verify(r, target, e) == 0)
+    if (e && pt_rebind_verify(r, target, e) == 0)
       return e;
   }
   if (place_of(r, element(target, 0)).weight == NOWHERE)
@@ -288,6 +288,6 @@ static PtExpr *decode(PtRebind *r, const PtDense *target, uint32_t depth) {
   return NULL;
 }
 
-PtExpr *pt_decode(PtRebind *r, const PtDense *target) {
+PtExpr *pt_rebind_decode(PtRebind *r, const PtDense *target) {
   return target->dtype == PT_FLOAT && r->noise->floats > 0 ? decode(r, target, 0) : NULL;
 }

@@ -207,7 +207,7 @@ static PtValueId emit_expr(PtRebind *r, PtExpr *e, PtValueId out, GError **error
   return value;
 }
 
-bool pt_emit(PtRebind *r, PtExpr *e, PtValueId value, GError **error) {
+bool pt_rebind_emit(PtRebind *r, PtExpr *e, PtValueId value, GError **error) {
   PtGraph *g = r->optimized;
   if (e->kind == PT_EXPR_SOURCE) {
     PtTensor *tensor = pt_graph_tensor(g, e->type.dtype, e->type.rank, e->type.dims, NULL);

@@ -55,7 +55,7 @@ static bool is_plain_scalar(PtRebind *r, PtDtype dtype, double x) {
 static bool equals_real(PtRebind *r, const PtDense *d) {
   for (guint i = 0; i < r->reals->len; i++) {
     PtExpr *e = g_ptr_array_index(r->reals, i);
-    if (e->type.count == d->count && e->type.dtype == d->dtype && pt_verify(r, d, e) == 0)
+    if (e->type.count == d->count && e->type.dtype == d->dtype && pt_rebind_verify(r, d, e) == 0)
       return true;
   }
   return false;
@@ -121,9 +121,9 @@ static bool is_own_slice(PtRebind *r, const PtTensor *tensor) {
 
 /* ---- one constant --------------------------------------------------------------------------------- */
 static PtExpr *explain_plain(PtRebind *r, const PtDense *d, uint32_t *ulps) {
-  PtExpr *e = pt_decode(r, d);
+  PtExpr *e = pt_rebind_decode(r, d);
   *ulps = 0;
-  return e ? e : pt_match(r, d, ulps);
+  return e ? e : pt_rebind_match(r, d, ulps);
 }
 
 static PtExpr *explain(PtRebind *r, const PtDense *d, bool pairs) {
@@ -133,9 +133,9 @@ static PtExpr *explain(PtRebind *r, const PtDense *d, bool pairs) {
     return best;
   for (uint32_t i = 0; i < PT_LAYOUTS; i++) {
     PtDense plain;
-    if (!pt_unblock(d, i, r->threads, &plain))
+    if (!pt_rebind_unblock(d, i, r->threads, &plain))
       continue;
-    PtExpr *e = pt_block(r, explain_plain(r, &plain, &ulps), i);
+    PtExpr *e = pt_rebind_block(r, explain_plain(r, &plain, &ulps), i);
     pt_dense_clear(&plain);
     if (e && (!best || ulps < best_ulps)) {
       best = e;
@@ -144,7 +144,7 @@ static PtExpr *explain(PtRebind *r, const PtDense *d, bool pairs) {
     if (best && best_ulps == 0)
       return best;
   }
-  return best || !pairs ? best : pt_match_pairs(r, d, &ulps);
+  return best || !pairs ? best : pt_rebind_match_pairs(r, d, &ulps);
 }
 
 static bool refuse(GError **error, const PtGraph *g, PtValueId v, const char *why) {
@@ -200,7 +200,7 @@ static bool look_again(PtRebind *r, GArray *findings, GError **error) {
   if (!open)
     return true;
   r->through_runtime = true;
-  pt_library_build(r);
+  pt_rebind_library(r);
   for (guint i = 0; i < findings->len; i++) {
     Finding *f = &g_array_index(findings, Finding, i);
     const PtTensor *t = pt_value(r->optimized, f->value)->constant;
@@ -291,7 +291,7 @@ static bool write_findings(PtRebind *r, GArray *findings, GError **error) {
     pt_graph_set_opset(r->optimized, "", pt_graph_opset(r->candidate, ""));
   for (guint i = 0; i < findings->len; i++) {
     Finding *f = &g_array_index(findings, Finding, i);
-    if (f->expr && !pt_emit(r, f->expr, f->value, error))
+    if (f->expr && !pt_rebind_emit(r, f->expr, f->value, error))
       return false;
   }
   move_to_front(r->optimized, n_before);
@@ -310,7 +310,7 @@ bool pt_rebind_explain(PtGraph *optimized, const PtGraph *candidate, const PtNoi
   r.sources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   g_autoptr(GArray) findings = g_array_new(FALSE, FALSE, sizeof(Finding));
   pt_graph_compact(optimized);
-  pt_library_build(&r);
+  pt_rebind_library(&r);
   bool ok = check_overlap(&r, error) && check_hidden(optimized, optimized, error);
   for (PtValueId v = 0; v < pt_graph_n_values(optimized) && ok; v++)
     if (pt_value(optimized, v)->constant)

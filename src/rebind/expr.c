@@ -263,7 +263,7 @@ static bool node_eval(PtRebind *r, PtExpr *e, PtDense *out) {
   bool ok = true;
   for (uint32_t i = 0; i < node->n_inputs && ok; i++)
     ok = !e->inputs[i] || pt_expr_eval(r, e->inputs[i], &inputs[i]);
-  ok = ok && pt_node_eval(r->candidate, node, inputs, outputs, NULL);
+  ok = ok && pt_rebind_node_eval(r->candidate, node, inputs, outputs, NULL);
   for (uint32_t i = 0; i < node->n_inputs; i++)
     pt_dense_clear(&inputs[i]);
   for (uint32_t i = 0; i < node->n_outputs && ok; i++) {

@@ -27,7 +27,7 @@ static bool layout_of(const PtDense *target, uint32_t index, Layout *layout) {
   return true;
 }
 
-bool pt_unblock(const PtDense *target, uint32_t index, unsigned threads, PtDense *plain) {
+bool pt_rebind_unblock(const PtDense *target, uint32_t index, unsigned threads, PtDense *plain) {
   Layout layout;
   if (!layout_of(target, index, &layout) || pt_dtype_bits(target->dtype) < 8)
     return false;
@@ -48,7 +48,7 @@ bool pt_unblock(const PtDense *target, uint32_t index, unsigned threads, PtDense
   return true;
 }
 
-PtExpr *pt_block(PtRebind *r, PtExpr *plain, uint32_t index) {
+PtExpr *pt_rebind_block(PtRebind *r, PtExpr *plain, uint32_t index) {
   Layout layout;
   if (!plain || !layout_of(&plain->type, index, &layout))
     return NULL;

@@ -71,10 +71,10 @@ static void add_node(PtRebind *r, PtNodeId id, PtExpr *const *inputs, bool noisy
   for (uint32_t i = 0; i < node->n_inputs; i++)
     if (inputs[i])
       dense[i] = inputs[i]->type;
-  bool ok = has_growth_room(node, dense, pt_node_growth(r->candidate, node, dense));
+  bool ok = has_growth_room(node, dense, pt_rebind_node_growth(r->candidate, node, dense));
   for (uint32_t i = 0; i < node->n_inputs && ok; i++)
     ok = !inputs[i] || pt_expr_eval(r, inputs[i], &dense[i]);
-  ok = ok && pt_node_eval(r->candidate, node, dense, results, NULL);
+  ok = ok && pt_rebind_node_eval(r->candidate, node, dense, results, NULL);
   for (uint32_t i = 0; i < node->n_inputs; i++)
     pt_dense_clear(&dense[i]);
   for (uint32_t i = 0; i < node->n_outputs && ok; i++) {
@@ -130,7 +130,7 @@ static void add_fold(PtRebind *r, PtNodeId id) {
   g_ptr_array_add(noisy ? r->library : r->reals, e);
 }
 
-void pt_library_build(PtRebind *r) {
+void pt_rebind_library(PtRebind *r) {
   const PtGraph *g = r->candidate;
   r->of_value = pt_arena_new_array(r->arena, PtExpr *, MAX(pt_graph_n_values(g), 1));
   g_array_set_size(r->weights, 0);
@@ -147,7 +147,7 @@ void pt_library_build(PtRebind *r) {
         add_fold(r, order[i]);
   g_autoptr(GPtrArray) folds = g_steal_pointer(&r->library);
   r->library = g_ptr_array_new();
-  pt_walk(r); /* formulas first: they are what optimizers make */
+  pt_rebind_walk(r); /* formulas first: they are what optimizers make */
   for (guint i = 0; i < folds->len; i++)
     g_ptr_array_add(r->library, g_ptr_array_index(folds, i));
   for (guint i = 0; i < r->weights->len; i++)

@@ -39,7 +39,7 @@ static uint32_t compare_all(const PtDense *target, const PtDense *other) {
   return worst;
 }
 
-uint32_t pt_verify(PtRebind *r, const PtDense *target, PtExpr *e) {
+uint32_t pt_rebind_verify(PtRebind *r, const PtDense *target, PtExpr *e) {
   uint32_t worst = 0;
   if (!e || e->type.count != target->count || e->type.dtype != target->dtype)
     return UINT32_MAX;
@@ -68,7 +68,7 @@ typedef struct {
 /* The target's shape is put on the expression. True once it is bit-identical. */
 static bool propose(Search *s, PtExpr *e) {
   e = pt_expr_reshape(s->r, e, s->target->rank, s->target->dims);
-  uint32_t ulps = e ? pt_verify(s->r, s->target, e) : UINT32_MAX;
+  uint32_t ulps = e ? pt_rebind_verify(s->r, s->target, e) : UINT32_MAX;
   if (ulps < s->ulps) {
     s->best = e;
     s->ulps = ulps;
@@ -259,7 +259,7 @@ static PtExpr *search_done(const Search *s, uint32_t *ulps) {
   return s->best;
 }
 
-PtExpr *pt_match(PtRebind *r, const PtDense *target, uint32_t *ulps) {
+PtExpr *pt_rebind_match(PtRebind *r, const PtDense *target, uint32_t *ulps) {
   Search s = {r, target, NULL, PT_REBIND_ULPS + 1};
   for (guint i = 0; i < r->library->len; i++)
     if (try_views(&s, g_ptr_array_index(r->library, i)))
@@ -293,7 +293,7 @@ static bool try_pair(Search *s, PtFormOp op, PtExpr *a, PtExpr *b) {
   return false;
 }
 
-PtExpr *pt_match_pairs(PtRebind *r, const PtDense *target, uint32_t *ulps) {
+PtExpr *pt_rebind_match_pairs(PtRebind *r, const PtDense *target, uint32_t *ulps) {
   Search s = {r, target, NULL, PT_REBIND_ULPS + 1};
   g_autoptr(GPtrArray) operands = g_ptr_array_new();
   for (guint i = 0; i < r->library->len + r->reals->len; i++) {

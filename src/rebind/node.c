@@ -66,7 +66,7 @@ static size_t grow_matmul(const PtDense *inputs) {
   return pt_size_mul(a->count / inner, b->count / inner + 1);
 }
 
-size_t pt_node_growth(const PtGraph *graph, const PtNode *node, const PtDense *inputs) {
+size_t pt_rebind_node_growth(const PtGraph *graph, const PtNode *node, const PtDense *inputs) {
   (void)graph;
   if (node->domain[0] || node->n_inputs == 0 || node->n_captures > 0)
     return SIZE_MAX;
@@ -110,7 +110,7 @@ static void copy_opsets(PtGraph *to, const PtGraph *from) {
   }
 }
 
-bool pt_node_eval(const PtGraph *graph, const PtNode *node, const PtDense *inputs, PtDense *outputs,
+bool pt_rebind_node_eval(const PtGraph *graph, const PtNode *node, const PtDense *inputs, PtDense *outputs,
                   GError **error) {
   g_autoptr(PtGraph) small = pt_graph_new();
   copy_opsets(small, graph);

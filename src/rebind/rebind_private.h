@@ -91,9 +91,9 @@ double pt_arith_at(PtFormOp op, PtDtype dtype, double a, double b);
 
 /* ---- other operators, through the runtime (node.c) ------------------------------------------------ */
 /* An upper bound of the elements of each output of a node that may be folded; SIZE_MAX: not one of those. */
-size_t pt_node_growth(const PtGraph *graph, const PtNode *node, const PtDense *inputs);
+size_t pt_rebind_node_growth(const PtGraph *graph, const PtNode *node, const PtDense *inputs);
 /* Evaluates one node on dense inputs; outputs[n_outputs] are owned. */
-bool pt_node_eval(const PtGraph *graph, const PtNode *node, const PtDense *inputs, PtDense *outputs,
+bool pt_rebind_node_eval(const PtGraph *graph, const PtNode *node, const PtDense *inputs, PtDense *outputs,
                   GError **error);
 
 /* ---- expressions (expr.c) ------------------------------------------------------------------------- */
@@ -158,25 +158,25 @@ bool pt_expr_eval(PtRebind *r, PtExpr *expr, PtDense *out);
 
 /* ---- hypotheses ----------------------------------------------------------------------------------- */
 /* library.c: every constant of the candidate, and what folds, as expressions. */
-void pt_library_build(PtRebind *r);
+void pt_rebind_library(PtRebind *r);
 /* walk.c: the formulas that fusions follow, from every linear operator forward. */
-void pt_walk(PtRebind *r);
+void pt_rebind_walk(PtRebind *r);
 /* decode.c: an expression that moves noise; each element of float32 `target` says where it came from. */
-PtExpr *pt_decode(PtRebind *r, const PtDense *target);
+PtExpr *pt_rebind_decode(PtRebind *r, const PtDense *target);
 /* match.c: an expression of the library under a view; *ulps receives the largest distance (0: bit-identical). */
-PtExpr *pt_match(PtRebind *r, const PtDense *target, uint32_t *ulps);
+PtExpr *pt_rebind_match(PtRebind *r, const PtDense *target, uint32_t *ulps);
 /* A sum, difference, product or quotient of two of the library. */
-PtExpr *pt_match_pairs(PtRebind *r, const PtDense *target, uint32_t *ulps);
+PtExpr *pt_rebind_match_pairs(PtRebind *r, const PtDense *target, uint32_t *ulps);
 /* Largest distance over all elements; UINT32_MAX where it is over PT_REBIND_ULPS. */
-uint32_t pt_verify(PtRebind *r, const PtDense *target, PtExpr *expr);
+uint32_t pt_rebind_verify(PtRebind *r, const PtDense *target, PtExpr *expr);
 /* layout.c: the blocked layouts of ONNX Runtime's NCHWc convolutions. Copies the target back to the plain layout (owned);
  * false where its shape does not allow layout `index`. */
 #define PT_LAYOUTS 10
-bool pt_unblock(const PtDense *target, uint32_t index, unsigned threads, PtDense *plain);
+bool pt_rebind_unblock(const PtDense *target, uint32_t index, unsigned threads, PtDense *plain);
 /* The plain expression brought into the layout. */
-PtExpr *pt_block(PtRebind *r, PtExpr *plain, uint32_t index);
+PtExpr *pt_rebind_block(PtRebind *r, PtExpr *plain, uint32_t index);
 
 /* emit.c: writes the expression as nodes whose result is `value`, a constant of the optimized graph. */
-bool pt_emit(PtRebind *r, PtExpr *expr, PtValueId value, GError **error);
+bool pt_rebind_emit(PtRebind *r, PtExpr *expr, PtValueId value, GError **error);
 
 #endif

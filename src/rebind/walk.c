@@ -276,7 +276,7 @@ static void start_node(Walk *walk, const PtNode *node) {
     start_constant(walk, node);
 }
 
-void pt_walk(PtRebind *r) {
+void pt_rebind_walk(PtRebind *r) {
   g_autoptr(PtUses) uses = pt_uses_new(r->candidate);
   Walk walk = {r, uses};
   for (PtNodeId id = 0; id < pt_graph_n_nodes(r->candidate); id++) {
