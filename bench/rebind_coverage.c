@@ -1,7 +1,8 @@
-/* rebind_coverage: what optimizers make of noise, and whether it is explained. For each model: scrub, optimize by ONNX Runtime
- * at every level, explain, bind the real weights, and compare with what ONNX Runtime makes of the real weights themselves.
- * rebind_coverage [--pieces] [--levels bean] [--outputs] [--verbose] [--answer FILE] MODEL.onnx ...
- * Levels: b basic, e extended, a all portable, n all native. --answer: an optimizer's output for the whole model, scrubbed with
+/* rebind_coverage: what optimizers make of noise, and whether it is explained. For each model:
+ * scrub, optimize by ONNX Runtime at every level, explain, bind the real weights, and compare with
+ * what ONNX Runtime makes of the real weights themselves. rebind_coverage [--pieces] [--levels
+ * bean] [--outputs] [--verbose] [--answer FILE] MODEL.onnx ... Levels: b basic, e extended, a all
+ * portable, n all native. --answer: an optimizer's output for the whole model, scrubbed with
  * --scrub DIR before, instead of ONNX Runtime's. */
 #include "bundle/bundle.h"
 #include "fill/fill.h"
@@ -128,7 +129,8 @@ static void compare_constants(const PtGraph *bound, const PtGraph *reference, Ta
     const PtTensor *c = pt_value(bound, v)->constant;
     if (!c || !c->data || !pt_dtype_is_float(c->dtype))
       continue;
-    if (g_hash_table_contains(contents, (gpointer)(uintptr_t)pt_hash64(c->data, c->size, c->count))) {
+    if (g_hash_table_contains(contents,
+                              (gpointer)(uintptr_t)pt_hash64(c->data, c->size, c->count))) {
       t->exact++;
       continue;
     }
@@ -142,7 +144,8 @@ static void compare_constants(const PtGraph *bound, const PtGraph *reference, Ta
       t->worst = MAX(t->worst, d);
     }
     if (verbose)
-      printf("    %s '%s' x%zu: %g\n", isinf(d) ? "no twin of" : "inexact", pt_value(bound, v)->name, c->count, d);
+      printf("    %s '%s' x%zu: %g\n", isinf(d) ? "no twin of" : "inexact",
+             pt_value(bound, v)->name, c->count, d);
   }
 }
 
@@ -185,7 +188,9 @@ static bool explained(const Case *c, PtGraph *answer, Tally *t, GError **error) 
 }
 
 static bool run_level(const Case *c, char letter, Tally *t, GError **error) {
-  PtSessionOptions options = {.level = letter == 'b' ? PT_LEVEL_BASIC : letter == 'e' ? PT_LEVEL_EXTENDED : PT_LEVEL_ALL,
+  PtSessionOptions options = {.level = letter == 'b'   ? PT_LEVEL_BASIC
+                                       : letter == 'e' ? PT_LEVEL_EXTENDED
+                                                       : PT_LEVEL_ALL,
                               .native = letter == 'n'};
   g_autofree char *path = g_build_filename(c->folder, "answer.onnx", NULL);
   g_autofree char *real_path = g_build_filename(c->folder, "real.onnx", NULL);
@@ -262,8 +267,10 @@ int main(int argc, char **argv) {
       {"levels", 0, 0, G_OPTION_ARG_STRING, &levels, "of b, e, a, n", "bean"},
       {"outputs", 0, 0, G_OPTION_ARG_NONE, &outputs, "run both and compare", NULL},
       {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "name inexact constants", NULL},
-      {"scrub", 0, 0, G_OPTION_ARG_FILENAME, &scrub_to, "only write candidate and noise here", "DIR"},
-      {"command", 0, 0, G_OPTION_ARG_STRING, &command, "another optimizer: run as COMMAND in out", "COMMAND"},
+      {"scrub", 0, 0, G_OPTION_ARG_FILENAME, &scrub_to, "only write candidate and noise here",
+       "DIR"},
+      {"command", 0, 0, G_OPTION_ARG_STRING, &command, "another optimizer: run as COMMAND in out",
+       "COMMAND"},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
   g_autoptr(GOptionContext) context = g_option_context_new("MODEL...");
   GError *error = NULL;
@@ -287,10 +294,11 @@ int main(int argc, char **argv) {
     for (size_t k = 0; levels[k] && k < 8; k++) {
       Tally *t = &tallies[k];
       all &= t->refused == 0;
-      printf("%-24s %c: %u runs, %u refused, %u constants, %u derivation nodes, bit-equal %u, near %u (%.1e), no twin %u, "
+      printf("%-24s %c: %u runs, %u refused, %u constants, %u derivation nodes, bit-equal %u, near "
+             "%u (%.1e), no twin %u, "
              "%.0f kB, explain %.2f s, bind %.2f s",
-             name, levels[k], t->runs, t->refused, t->constants, t->derived, t->exact, t->inexact, t->worst,
-             t->absent, (double)t->bytes / 1e3, t->explain_seconds, t->bind_seconds);
+             name, levels[k], t->runs, t->refused, t->constants, t->derived, t->exact, t->inexact,
+             t->worst, t->absent, (double)t->bytes / 1e3, t->explain_seconds, t->bind_seconds);
       printf(outputs ? ", outputs %.1e\n" : "\n", t->difference);
     }
     fflush(stdout);

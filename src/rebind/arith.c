@@ -1,10 +1,12 @@
-/* Arithmetic, one rounding an operator: what an optimizer's loops compute, and what ONNX Runtime computes. */
+/* Arithmetic, one rounding an operator: what an optimizer's loops compute, and what ONNX Runtime
+ * computes. */
 #include "rebind/rebind_private.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Through double: for float32 and below, double holds more than 2p + 2 bits, so rounding twice is rounding once. */
+/* Through double: for float32 and below, double holds more than 2p + 2 bits, so rounding twice is
+ * rounding once. */
 double pt_arith_at(PtFormOp op, PtDtype dtype, double a, double b) {
   double x = NAN;
   switch (op) {
@@ -209,8 +211,8 @@ bool pt_arith_eval(const PtForm *form, PtDense *inputs, unsigned threads, PtDens
   const PtDense *second = pt_form_is_binary(form->op) ? &inputs[1] : &inputs[0];
   if (!same && !pt_dense_alloc(out))
     return false;
-  ArithJob job = {.op = form->op, .dtype = form->dtype, .in_a = inputs[0].data,
-                  .in_b = second->data};
+  ArithJob job = {
+      .op = form->op, .dtype = form->dtype, .in_a = inputs[0].data, .in_b = second->data};
   int64_t a[PT_MAX_RANK], b[PT_MAX_RANK];
   broadcast_strides(form, &inputs[0], a);
   broadcast_strides(form, second, b);

@@ -1,10 +1,11 @@
-/* Puts real weights in place of slices of noise.bin and evaluates the derivations, whoever wrote them. */
+/* Puts real weights in place of slices of noise.bin and evaluates the derivations, whoever wrote
+ * them. */
 #include "bundle/bundle.h"
 #include "rebind/rebind_private.h"
 
 #include <string.h>
 
-#define MARGIN (1u << 20)      /* elements a derivation may add to four times what it is made of */
+#define MARGIN (1u << 20) /* elements a derivation may add to four times what it is made of */
 #define MAX_NODES 1000000
 
 typedef struct {
@@ -12,9 +13,9 @@ typedef struct {
   PtBinding *bindings; /* sorted by offset */
   size_t count;
   unsigned threads;
-  PtDense *dense;     /* [values] evaluated, not yet a constant */
-  uint32_t *uses;     /* [values] by marked nodes that are not evaluated yet */
-  uint64_t budget;    /* elements that may still be made */
+  PtDense *dense;  /* [values] evaluated, not yet a constant */
+  uint32_t *uses;  /* [values] by marked nodes that are not evaluated yet */
+  uint64_t budget; /* elements that may still be made */
 } Bind;
 
 static bool refuse(GError **error, const char *name, const char *why) {
@@ -51,15 +52,16 @@ static bool bind_slice(Bind *b, PtValueId v, GError **error) {
     return refuse(error, name, "reads a weight as another type");
   if (!real->data && t->size > 0)
     return refuse(error, name, "stands for a weight that has no data");
-  PtTensor *bound = pt_graph_tensor(b->graph, t->dtype, t->rank, t->dims,
-                                    real->data ? real->data + from : NULL);
+  PtTensor *bound =
+      pt_graph_tensor(b->graph, t->dtype, t->rank, t->dims, real->data ? real->data + from : NULL);
   if (!bound)
     return refuse(error, name, "has no valid shape");
   pt_value(b->graph, v)->constant = bound;
   return true;
 }
 
-/* ---- derivations ---------------------------------------------------------------------------------- */
+/* ---- derivations
+ * ---------------------------------------------------------------------------------- */
 static bool is_marked(const PtNode *node) {
   return !node->dead && node->domain[0] == '\0' && g_str_equal(node->name, PT_REBIND_NODE);
 }
@@ -97,7 +99,8 @@ static bool has_room(Bind *b, const PtNode *node, const PtDense *inputs, size_t 
   return true;
 }
 
-static bool evaluate(Bind *b, const PtNode *node, PtDense *inputs, PtDense *results, GError **error) {
+static bool evaluate(Bind *b, const PtNode *node, PtDense *inputs, PtDense *results,
+                     GError **error) {
   PtForm form;
   uint32_t n_data;
   if (pt_form_of_node(b->graph, node, inputs, &form, &n_data)) {
@@ -124,7 +127,8 @@ static bool evaluate(Bind *b, const PtNode *node, PtDense *inputs, PtDense *resu
   return true;
 }
 
-/* An input that only this node reads is taken over; one that a reshape looks into stays with the graph. */
+/* An input that only this node reads is taken over; one that a reshape looks into stays with the
+ * graph. */
 static void take_inputs(Bind *b, const PtNode *node, PtDense *inputs) {
   bool view = g_str_equal(node->op_type, "Reshape") || g_str_equal(node->op_type, "Squeeze") ||
               g_str_equal(node->op_type, "Unsqueeze") || g_str_equal(node->op_type, "Flatten") ||

@@ -1,6 +1,7 @@
-/* Constants that are moved noise: every element says where it came from, so look for a short description of the positions.
- * Flat memory is read as nested arithmetic progressions (any transpose, reshape, block, repetition, slice); where that
- * fails, the array is cut where the positions jump (concatenations, zero padding). */
+/* Constants that are moved noise: every element says where it came from, so look for a short
+ * description of the positions. Flat memory is read as nested arithmetic progressions (any
+ * transpose, reshape, block, repetition, slice); where that fails, the array is cut where the
+ * positions jump (concatenations, zero padding). */
 #include "rebind/rebind_private.h"
 
 #include <string.h>
@@ -44,7 +45,8 @@ static float element(const PtDense *target, int64_t i) {
   return f;
 }
 
-/* Nested progressions, innermost first: element sum(i_k * unit_k) is at start + sum(i_k * step_k). */
+/* Nested progressions, innermost first: element sum(i_k * unit_k) is at start + sum(i_k * step_k).
+ */
 typedef struct {
   uint32_t weight, levels;
   int64_t start, size[MAX_LEVELS], step[MAX_LEVELS];
@@ -89,7 +91,8 @@ static uint32_t sort_levels(const Progression *p, uint32_t *order) {
   return n;
 }
 
-/* The weight seen as a box whose axes are the progression's steps, sliced. from: first element of the box. */
+/* The weight seen as a box whose axes are the progression's steps, sliced. from: first element of
+ * the box. */
 static PtExpr *slice_of(PtRebind *r, const Progression *p, const uint32_t *order, uint32_t n,
                         bool aligned) {
   const PtWeight *w = &g_array_index(r->weights, PtWeight, p->weight);
@@ -100,7 +103,8 @@ static PtExpr *slice_of(PtRebind *r, const Progression *p, const uint32_t *order
   if (__builtin_mul_overflow(p->size[order[n - 1]], outer, &span) || span > count - from)
     return NULL;
   int64_t rest = offset;
-  for (uint32_t k = n; k-- > 0;) { /* axis 0 is the outermost; the last has the elements between steps */
+  for (uint32_t k = n;
+       k-- > 0;) { /* axis 0 is the outermost; the last has the elements between steps */
     uint32_t axis = n - 1 - k;
     int64_t step = p->step[order[k]], size = p->size[order[k]];
     int64_t radix = k + 1 < n ? p->step[order[k + 1]] / step : size;
@@ -173,8 +177,10 @@ static PtExpr *contiguous(PtRebind *r, const PtDense *target) {
                         w->offset + (uint64_t)first.index * 4);
 }
 
-/* ---- cuts --------------------------------------------------------------------------------------- */
-/* Where positions jump along `axis`, from the array's first element on: cuts[0] = 0 .. cuts[n] = size. */
+/* ---- cuts ---------------------------------------------------------------------------------------
+ */
+/* Where positions jump along `axis`, from the array's first element on: cuts[0] = 0 .. cuts[n] =
+ * size. */
 static uint32_t find_cuts(PtRebind *r, const PtDense *target, uint32_t axis, int64_t *cuts) {
   int64_t strides[PT_MAX_RANK], step = 0;
   pt_strides(target->rank, target->dims, strides);
@@ -211,7 +217,8 @@ static bool part_of(const PtDense *target, uint32_t axis, int64_t from, int64_t 
   memcpy(counts, target->dims, sizeof counts);
   starts[axis] = from;
   counts[axis] = to - from;
-  return pt_form_slice(&in, starts, counts, NULL, &form) && pt_form_eval(&form, &in, 1, threads, part);
+  return pt_form_slice(&in, starts, counts, NULL, &form) &&
+         pt_form_eval(&form, &in, 1, threads, part);
 }
 
 static bool is_zero(const PtDense *d) {
@@ -250,8 +257,8 @@ static PtExpr *decode_cut(PtRebind *r, const PtDense *target, uint32_t axis, con
     if (zero && n_parts == 0)
       zeros += size;
     else if (zero)
-      parts[n_parts - 1] = pad_axis(r, parts[n_parts - 1], axis, 0,
-                                    parts[n_parts - 1]->type.dims[axis] + size);
+      parts[n_parts - 1] =
+          pad_axis(r, parts[n_parts - 1], axis, 0, parts[n_parts - 1]->type.dims[axis] + size);
     else if (!e)
       return NULL;
     else {

@@ -48,7 +48,8 @@ void pt_strides(uint32_t rank, const int64_t *dims, int64_t *strides) {
   }
 }
 
-/* ---- copies ------------------------------------------------------------------------------------- */
+/* ---- copies -------------------------------------------------------------------------------------
+ */
 /* Drops axes of one element and merges neighbours that both sides step through evenly. */
 static PtBox box_simplify(const PtBox *box) {
   PtBox s = {0};
@@ -169,7 +170,8 @@ void pt_box_copy(const PtBox *original, size_t element, uint8_t *out, const uint
   SWAP(in);
 #undef SWAP
   job.strips = (box->dims[box->rank - 2] + STRIP - 1) / STRIP;
-  size_t jobs = (size_t)job.strips, total = (size_t)box->dims[box->rank - 1] * (size_t)box->dims[box->rank - 2];
+  size_t jobs = (size_t)job.strips,
+         total = (size_t)box->dims[box->rank - 1] * (size_t)box->dims[box->rank - 2];
   for (uint32_t i = 0; i + 2 < box->rank; i++) {
     jobs *= (size_t)box->dims[i];
     total *= (size_t)box->dims[i];
@@ -182,7 +184,8 @@ void pt_box_copy(const PtBox *original, size_t element, uint8_t *out, const uint
   pt_parallel_for(jobs, threads, copy_task, &job);
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------ */
+/* ---- numbers ------------------------------------------------------------------------------------
+ */
 float pt_half_to_float(uint16_t half) {
   uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = (half >> 10) & 31u,
            mantissa = half & 0x3ffu, bits;

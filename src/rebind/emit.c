@@ -119,10 +119,14 @@ static PtValueId emit_expand(PtRebind *r, const PtExpr *e, PtValueId in, PtValue
 }
 
 static PtValueId emit_form(PtRebind *r, PtExpr *e, PtValueId out, GError **error) {
-  static const char *const arithmetic[] = {
-      [PT_FORM_ADD] = "Add",   [PT_FORM_SUB] = "Sub", [PT_FORM_MUL] = "Mul",
-      [PT_FORM_DIV] = "Div",   [PT_FORM_SQRT] = "Sqrt", [PT_FORM_NEG] = "Neg",
-      [PT_FORM_RECIPROCAL] = "Reciprocal", [PT_FORM_CAST] = "Cast"};
+  static const char *const arithmetic[] = {[PT_FORM_ADD] = "Add",
+                                           [PT_FORM_SUB] = "Sub",
+                                           [PT_FORM_MUL] = "Mul",
+                                           [PT_FORM_DIV] = "Div",
+                                           [PT_FORM_SQRT] = "Sqrt",
+                                           [PT_FORM_NEG] = "Neg",
+                                           [PT_FORM_RECIPROCAL] = "Reciprocal",
+                                           [PT_FORM_CAST] = "Cast"};
   PtGraph *g = r->optimized;
   const PtForm *form = &e->form;
   g_autofree PtValueId *in = g_new(PtValueId, e->n_inputs + 1);
@@ -158,7 +162,8 @@ static PtValueId emit_form(PtRebind *r, PtExpr *e, PtValueId out, GError **error
   }
 }
 
-/* A node of the candidate that has no form: copied, so the operator set must mean the same on both sides. */
+/* A node of the candidate that has no form: copied, so the operator set must mean the same on both
+ * sides. */
 static PtValueId emit_node(PtRebind *r, PtExpr *e, PtValueId out, GError **error) {
   const PtNode *node = pt_node(r->candidate, e->node);
   if (pt_graph_opset(r->candidate, "") != pt_graph_opset(r->optimized, "")) {
@@ -174,8 +179,8 @@ static PtValueId emit_node(PtRebind *r, PtExpr *e, PtValueId out, GError **error
   }
   for (uint32_t i = 0; i < node->n_outputs; i++)
     outs[i] = i == e->output && out != PT_NONE ? out : pt_graph_add_value(r->optimized, NULL);
-  PtNodeId id = pt_graph_add_node(r->optimized, "", node->op_type, in, node->n_inputs, outs,
-                                  node->n_outputs);
+  PtNodeId id =
+      pt_graph_add_node(r->optimized, "", node->op_type, in, node->n_inputs, outs, node->n_outputs);
   pt_node(r->optimized, id)->name = pt_arena_string(r->optimized->arena, PT_REBIND_NODE);
   for (uint32_t i = 0; i < node->n_attrs; i++)
     pt_node_add_attr_copy(r->optimized, id, &node->attrs[i], NULL);
@@ -190,7 +195,8 @@ static PtValueId emit_expr(PtRebind *r, PtExpr *e, PtValueId out, GError **error
   PtDense all;
   if (!e->noisy) {
     if (e->type.size <= MAX_REAL_BYTES && pt_expr_eval(r, e, &all)) {
-      PtTensor *tensor = pt_graph_tensor_copy(r->optimized, all.dtype, all.rank, all.dims, all.data);
+      PtTensor *tensor =
+          pt_graph_tensor_copy(r->optimized, all.dtype, all.rank, all.dims, all.data);
       value = tensor ? pt_graph_add_constant(r->optimized, NULL, tensor) : PT_NONE;
       pt_dense_clear(&all);
     }

@@ -1,16 +1,20 @@
-/* Explains the constants of an optimized candidate, one after the other; then writes the derivations in their place. */
+/* Explains the constants of an optimized candidate, one after the other; then writes the
+ * derivations in their place. */
 #include "rebind/rebind_private.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-G_DEFINE_QUARK(pt-rebind-error-quark, pt_rebind_error)
+G_DEFINE_QUARK(pt - rebind - error - quark, pt_rebind_error)
 
 typedef enum { KEEP, EXPLAIN, REFUSE } Verdict;
 
-/* ---- what is no weight ---------------------------------------------------------------------------- */
-static bool is_whole(double x) { return x == floor(x) && fabs(x) <= 16777216.0; }
+/* ---- what is no weight
+ * ---------------------------------------------------------------------------- */
+static bool is_whole(double x) {
+  return x == floor(x) && fabs(x) <= 16777216.0;
+}
 
 static bool is_real_scalar(PtRebind *r, PtDtype dtype, double x) {
   for (guint i = 0; i < r->reals->len; i++) {
@@ -22,7 +26,8 @@ static bool is_real_scalar(PtRebind *r, PtDtype dtype, double x) {
   return false;
 }
 
-/* Numbers that noise does not hit by chance twice: whole ones, the ends of the range, what masks are made of. */
+/* Numbers that noise does not hit by chance twice: whole ones, the ends of the range, what masks
+ * are made of. */
 static bool is_steering(PtRebind *r, PtDtype dtype, double x) {
   return is_whole(x) || isinf(x) || fabs(x) == (double)FLT_MAX || fabs(x) == 65504.0 ||
          fabs(x) == DBL_MAX || x == (double)-3.3895313892515355e38f || is_real_scalar(r, dtype, x);
@@ -32,7 +37,8 @@ static bool is_steering(PtRebind *r, PtDtype dtype, double x) {
 static bool is_plain_scalar(PtRebind *r, PtDtype dtype, double x) {
   if (is_steering(r, dtype, x))
     return true;
-  double forms[] = {1 / x, x * x, 1 / (x * x), x * 10, x * 100, x * 1000, x * 1e4, x * 1e5, x * 1e6};
+  double forms[] = {1 / x,    x * x,   1 / (x * x), x * 10, x * 100,
+                    x * 1000, x * 1e4, x * 1e5,     x * 1e6};
   for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
     double whole = round(forms[i]);
     if (whole != 0 && fabs(whole) <= 1048576 && fabs(forms[i] - whole) <= fabs(whole) * 2e-7)
@@ -88,7 +94,8 @@ static bool is_steering_dtype(PtDtype dtype) {
          dtype == PT_UINT32 || dtype == PT_STRING;
 }
 
-/* REFUSE: needs an explanation or the candidate is refused; EXPLAIN: may have one, else it stays. */
+/* REFUSE: needs an explanation or the candidate is refused; EXPLAIN: may have one, else it stays.
+ */
 static Verdict judge(PtRebind *r, const PtTensor *tensor, const PtDense *d) {
   bool is_float = pt_dtype_is_float(tensor->dtype) && pt_dtype_bits(tensor->dtype) >= 16;
   if (tensor->strings || tensor->count == 0)
@@ -105,7 +112,8 @@ static Verdict judge(PtRebind *r, const PtTensor *tensor, const PtDense *d) {
   return d->count == 1 || is_uniform(d) ? KEEP : REFUSE;
 }
 
-/* ---- external slices ------------------------------------------------------------------------------ */
+/* ---- external slices
+ * ------------------------------------------------------------------------------ */
 /* Still a slice of one of the candidate's weights. */
 static bool is_own_slice(PtRebind *r, const PtTensor *tensor) {
   if (g_strcmp0(tensor->location, PT_NOISE_FILE) != 0)
@@ -113,13 +121,15 @@ static bool is_own_slice(PtRebind *r, const PtTensor *tensor) {
   for (guint i = 0; i < r->weights->len; i++) {
     const PtWeight *w = &g_array_index(r->weights, PtWeight, i);
     if (tensor->offset >= w->offset && tensor->offset - w->offset <= w->size &&
-        tensor->size <= w->size - (tensor->offset - w->offset) && w->expr->type.dtype == tensor->dtype)
+        tensor->size <= w->size - (tensor->offset - w->offset) &&
+        w->expr->type.dtype == tensor->dtype)
       return (tensor->offset - w->offset) % MAX(pt_dtype_bits(tensor->dtype) / 8, 1) == 0;
   }
   return false;
 }
 
-/* ---- one constant --------------------------------------------------------------------------------- */
+/* ---- one constant
+ * --------------------------------------------------------------------------------- */
 static PtExpr *explain_plain(PtRebind *r, const PtDense *d, uint32_t *ulps) {
   PtExpr *e = pt_rebind_decode(r, d);
   *ulps = 0;
@@ -221,8 +231,10 @@ static bool look_again(PtRebind *r, GArray *findings, GError **error) {
   return true;
 }
 
-/* ---- what else may hold numbers -------------------------------------------------------------------- */
-/* Attributes and nested graphs: reading lifts constants out of them, so a dense float array here is not ours. */
+/* ---- what else may hold numbers
+ * -------------------------------------------------------------------- */
+/* Attributes and nested graphs: reading lifts constants out of them, so a dense float array here is
+ * not ours. */
 static bool check_hidden(const PtGraph *g, const PtGraph *optimized, GError **error) {
   for (PtNodeId id = 0; id < pt_graph_n_nodes(g); id++) {
     const PtNode *node = pt_node(g, id);
@@ -256,8 +268,7 @@ static bool check_hidden(const PtGraph *g, const PtGraph *optimized, GError **er
 static bool check_overlap(PtRebind *r, GError **error) {
   for (guint i = 1; i < r->weights->len; i++) {
     const PtWeight *a = &g_array_index(r->weights, PtWeight, i - 1), *b = a + 1;
-    if (b->offset - a->offset < a->size &&
-        !(a->offset == b->offset && a->size == b->size)) {
+    if (b->offset - a->offset < a->size && !(a->offset == b->offset && a->size == b->size)) {
       g_set_error(error, PT_REBIND_ERROR, PT_ERR_REFUSED,
                   "two weights of the candidate share bytes of %s from %" G_GUINT64_FORMAT,
                   PT_NOISE_FILE, b->offset);
@@ -280,8 +291,8 @@ static void move_to_front(PtGraph *g, uint32_t n_before) {
   for (PtValueId v = 0; v < pt_graph_n_values(g); v++) {
     PtValue *value = pt_value(g, v);
     if (value->producer != PT_NONE)
-      value->producer = value->producer >= n_before ? value->producer - n_before
-                                                    : value->producer + added;
+      value->producer =
+          value->producer >= n_before ? value->producer - n_before : value->producer + added;
   }
 }
 
@@ -300,8 +311,8 @@ static bool write_findings(PtRebind *r, GArray *findings, GError **error) {
 
 bool pt_rebind_explain(PtGraph *optimized, const PtGraph *candidate, const PtNoise *noise,
                        GError **error) {
-  PtRebind r = {.optimized = optimized, .candidate = candidate, .noise = noise,
-                .threads = pt_threads(0)};
+  PtRebind r = {
+      .optimized = optimized, .candidate = candidate, .noise = noise, .threads = pt_threads(0)};
   r.arena = pt_arena_new();
   r.weights = g_array_new(FALSE, FALSE, sizeof(PtWeight));
   r.library = g_ptr_array_new();

@@ -1,4 +1,5 @@
-/* Expressions over the candidate's weights: built with shapes checked, read element by element, or evaluated whole. */
+/* Expressions over the candidate's weights: built with shapes checked, read element by element, or
+ * evaluated whole. */
 #include "rebind/rebind_private.h"
 
 #include <math.h>
@@ -41,8 +42,13 @@ PtExpr *pt_expr_scalar(PtRebind *r, PtDtype dtype, double value) {
   uint8_t *data = pt_arena_alloc(r->arena, 8);
   float f = (float)value;
   uint16_t h = dtype == PT_BFLOAT16 ? pt_brain_of_float(f) : pt_half_of_float(f);
-  memcpy(data, dtype == PT_DOUBLE ? (void *)&value : dtype == PT_FLOAT ? (void *)&f : (void *)&h,
-         dtype == PT_DOUBLE ? 8 : dtype == PT_FLOAT ? 4 : 2);
+  memcpy(data,
+         dtype == PT_DOUBLE  ? (void *)&value
+         : dtype == PT_FLOAT ? (void *)&f
+                             : (void *)&h,
+         dtype == PT_DOUBLE  ? 8
+         : dtype == PT_FLOAT ? 4
+                             : 2);
   e->type.data = data;
   return e;
 }
@@ -140,7 +146,8 @@ PtExpr *pt_expr_concat(PtRebind *r, PtExpr *const *inputs, uint32_t n, int64_t a
   return pt_form_concat(types, n, axis, &form) ? pt_expr_of_form(r, &form, inputs, n) : NULL;
 }
 
-/* ---- one element --------------------------------------------------------------------------------- */
+/* ---- one element
+ * --------------------------------------------------------------------------------- */
 static double source_at(PtRebind *r, const PtExpr *e, size_t i) {
   uint64_t floats = r->noise->floats;
   if (e->type.dtype == PT_FLOAT && e->offset % 4 == 0 && e->offset / 4 < floats &&
@@ -172,7 +179,8 @@ static double move_at(PtRebind *r, const PtExpr *e, int64_t *at) {
   memcpy(from, at, sizeof from);
   if (form->op == PT_FORM_CONCAT) {
     int64_t axis = form->a[0];
-    for (uint32_t k = 0; from[axis] >= in->type.dims[axis] && k + 1 < e->n_inputs; in = e->inputs[++k])
+    for (uint32_t k = 0; from[axis] >= in->type.dims[axis] && k + 1 < e->n_inputs;
+         in = e->inputs[++k])
       from[axis] -= in->type.dims[axis];
   }
   for (uint32_t i = 0; i < form->rank; i++) {
@@ -226,7 +234,8 @@ double pt_expr_first(PtRebind *r, PtExpr *e) {
   return e->first;
 }
 
-/* ---- all elements -------------------------------------------------------------------------------- */
+/* ---- all elements
+ * -------------------------------------------------------------------------------- */
 typedef struct {
   const PtNoise *noise;
   uint64_t first;

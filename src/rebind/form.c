@@ -40,7 +40,8 @@ bool pt_form_arithmetic(PtFormOp op, const PtDense *a, const PtDense *b, PtForm 
 
 bool pt_form_cast(const PtDense *in, PtDtype to, PtForm *form) {
   unsigned bits = pt_dtype_bits(in->dtype);
-  return is_computed(to) && (is_computed(in->dtype) || (pt_dtype_is_integer(in->dtype) && bits >= 8)) &&
+  return is_computed(to) &&
+         (is_computed(in->dtype) || (pt_dtype_is_integer(in->dtype) && bits >= 8)) &&
          form_finish(form, PT_FORM_CAST, to, in->rank, in->dims);
 }
 
@@ -51,7 +52,9 @@ bool pt_form_reshape(const PtDense *in, uint32_t rank, const int64_t *dims, PtFo
 }
 
 /* Elements that can be moved one by one. */
-static bool is_movable(PtDtype dtype) { return pt_dtype_bits(dtype) >= 8; }
+static bool is_movable(PtDtype dtype) {
+  return pt_dtype_bits(dtype) >= 8;
+}
 
 bool pt_form_transpose(const PtDense *in, const int64_t *perm, PtForm *form) {
   int64_t dims[PT_MAX_RANK];
@@ -126,7 +129,8 @@ bool pt_form_concat(const PtDense *in, uint32_t n, int64_t axis, PtForm *form) {
   return form_finish(form, PT_FORM_CONCAT, in[0].dtype, in[0].rank, dims);
 }
 
-/* ---- evaluation --------------------------------------------------------------------------------- */
+/* ---- evaluation ---------------------------------------------------------------------------------
+ */
 static void move_box(const PtForm *form, const PtDense *in, PtBox *box, size_t *from) {
   int64_t own[PT_MAX_RANK];
   pt_strides(in->rank, in->dims, own);
@@ -193,7 +197,8 @@ bool pt_form_eval(const PtForm *form, PtDense *inputs, uint32_t n_inputs, unsign
   return true;
 }
 
-/* ---- from nodes --------------------------------------------------------------------------------- */
+/* ---- from nodes ---------------------------------------------------------------------------------
+ */
 /* Up to PT_MAX_RANK integers of a steering input; -1 where it is none. */
 static int read_ints(const PtDense *in, int64_t *out) {
   if (!in->data || in->count > PT_MAX_RANK || in->rank > 1 ||
@@ -211,7 +216,8 @@ static int read_ints(const PtDense *in, int64_t *out) {
   return (int)in->count;
 }
 
-/* Integers of attribute `name`, or of input `index` where the attribute is absent. -1: neither; -2: unusable. */
+/* Integers of attribute `name`, or of input `index` where the attribute is absent. -1: neither; -2:
+ * unusable. */
 static int node_ints(const PtNode *node, const PtDense *inputs, const char *name, uint32_t index,
                      int64_t *out) {
   uint32_t count;
@@ -385,7 +391,8 @@ static bool node_pad(const PtNode *node, const PtDense *inputs, PtForm *form) {
     count = (uint32_t)MIN(inputs[1].count, 2 * PT_MAX_RANK + 1);
   }
   if (node->n_inputs > 2 && node->inputs[2] != PT_NONE &&
-      (!inputs[2].data || inputs[2].count != 1 || pt_dense_at(inputs[2].dtype, inputs[2].data, 0) != 0))
+      (!inputs[2].data || inputs[2].count != 1 ||
+       pt_dense_at(inputs[2].dtype, inputs[2].data, 0) != 0))
     return false;
   if (node->n_inputs > 3 && node->inputs[3] != PT_NONE)
     return false;
@@ -422,7 +429,7 @@ static bool node_cast(const PtNode *node, const PtDense *inputs, PtForm *form) {
 
 static const struct {
   const char *name;
-  PtFormOp op;       /* arithmetic, or: */
+  PtFormOp op; /* arithmetic, or: */
   bool (*resolve)(const PtNode *node, const PtDense *inputs, PtForm *form);
 } rows[] = {
     {"Add", PT_FORM_ADD, NULL},

@@ -1,4 +1,5 @@
-/* The blocked layouts of ONNX Runtime's NCHWc convolutions: OIHWBiBo and OIHWBo, for every block size in use. */
+/* The blocked layouts of ONNX Runtime's NCHWc convolutions: OIHWBiBo and OIHWBo, for every block
+ * size in use. */
 #include "rebind/rebind_private.h"
 
 #include <string.h>
@@ -20,7 +21,8 @@ static bool layout_of(const PtDense *target, uint32_t index, Layout *layout) {
   if (index % 2 == 0) {
     if (d[1] % block)
       return false;
-    *layout = (Layout){6, {d[0] / block, block, d[1] / block, block, d[2], d[3]}, {0, 2, 4, 5, 3, 1}};
+    *layout =
+        (Layout){6, {d[0] / block, block, d[1] / block, block, d[2], d[3]}, {0, 2, 4, 5, 3, 1}};
     return true;
   }
   *layout = (Layout){5, {d[0] / block, block, d[1], d[2], d[3]}, {0, 2, 3, 4, 1}};

@@ -1,10 +1,11 @@
-/* Every constant of the candidate as an expression: its weights, its real constants, and what folds from them. */
+/* Every constant of the candidate as an expression: its weights, its real constants, and what folds
+ * from them. */
 #include "rebind/rebind_private.h"
 
 #include <string.h>
 
-#define SETTLE (1u << 20)           /* elements of a real constant that is evaluated at once */
-#define FOLD_MARGIN (1u << 20)      /* elements a fold may add to four times its inputs */
+#define SETTLE (1u << 20)      /* elements of a real constant that is evaluated at once */
+#define FOLD_MARGIN (1u << 20) /* elements a fold may add to four times its inputs */
 
 static gint by_offset(gconstpointer a, gconstpointer b) {
   const PtWeight *x = a, *y = b;
@@ -79,8 +80,13 @@ static void add_node(PtRebind *r, PtNodeId id, PtExpr *const *inputs, bool noisy
     pt_dense_clear(&dense[i]);
   for (uint32_t i = 0; i < node->n_outputs && ok; i++) {
     PtExpr *e = pt_arena_alloc(r->arena, sizeof *e);
-    *e = (PtExpr){.kind = PT_EXPR_NODE, .noisy = noisy, .depth = depth, .type = results[i], .node = id,
-                  .output = i, .emitted = PT_NONE};
+    *e = (PtExpr){.kind = PT_EXPR_NODE,
+                  .noisy = noisy,
+                  .depth = depth,
+                  .type = results[i],
+                  .node = id,
+                  .output = i,
+                  .emitted = PT_NONE};
     e->inputs = pt_arena_copy(r->arena, inputs, node->n_inputs * sizeof *inputs);
     e->n_inputs = node->n_inputs;
     keep(r, e, &results[i]);

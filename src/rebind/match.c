@@ -1,6 +1,7 @@
-/* Constants that equal an expression of the library, as it is or seen through a reshape, a transpose, zero padding, a slice
- * or a concatenation; and sums, differences, products and quotients of two. Elements are compared before anything is
- * evaluated whole, and everything is compared before it is believed. */
+/* Constants that equal an expression of the library, as it is or seen through a reshape, a
+ * transpose, zero padding, a slice or a concatenation; and sums, differences, products and
+ * quotients of two. Elements are compared before anything is evaluated whole, and everything is
+ * compared before it is believed. */
 #include "rebind/rebind_private.h"
 
 #include <math.h>
@@ -11,7 +12,8 @@
 #define MAX_PAIRS 20000000
 #define MAX_PARTS 16
 
-/* ---- verification -------------------------------------------------------------------------------- */
+/* ---- verification
+ * -------------------------------------------------------------------------------- */
 static bool near(const PtDense *target, size_t i, double value, uint32_t *worst) {
   double own = pt_dense_at(target->dtype, target->data, i);
   uint32_t ulps = pt_ulps(target->dtype, own, pt_round_to(target->dtype, value));
@@ -76,7 +78,8 @@ static bool propose(Search *s, PtExpr *e) {
   return s->ulps == 0;
 }
 
-/* ---- views --------------------------------------------------------------------------------------- */
+/* ---- views
+ * --------------------------------------------------------------------------------------- */
 static bool next_permutation(int64_t *p, uint32_t n) {
   uint32_t i = n - 1, j = n - 1;
   while (i > 0 && p[i - 1] >= p[i])
@@ -170,7 +173,8 @@ static PtExpr *in_dtype(Search *s, PtExpr *e) {
 /* Every view keeps element 0, so most expressions fall out here. */
 static bool starts_alike(Search *s, PtExpr *e) {
   uint32_t worst = 0;
-  return s->target->count > 0 && e->type.count > 0 && near(s->target, 0, pt_expr_first(s->r, e), &worst);
+  return s->target->count > 0 && e->type.count > 0 &&
+         near(s->target, 0, pt_expr_first(s->r, e), &worst);
 }
 
 static bool try_views(Search *s, PtExpr *e) {
@@ -183,7 +187,8 @@ static bool try_views(Search *s, PtExpr *e) {
   return try_larger(s, e);
 }
 
-/* ---- parts --------------------------------------------------------------------------------------- */
+/* ---- parts
+ * --------------------------------------------------------------------------------------- */
 /* A run of one axis of a larger expression. */
 static bool try_slices(Search *s, PtExpr *e) {
   const PtDense *t = s->target;
@@ -273,8 +278,10 @@ PtExpr *pt_rebind_match(PtRebind *r, const PtDense *target, uint32_t *ulps) {
   return search_done(&s, ulps);
 }
 
-/* ---- pairs --------------------------------------------------------------------------------------- */
-/* The smaller operand, seen so that it broadcasts to the larger: as it is, or along any one axis. */
+/* ---- pairs
+ * --------------------------------------------------------------------------------------- */
+/* The smaller operand, seen so that it broadcasts to the larger: as it is, or along any one axis.
+ */
 static bool try_pair(Search *s, PtFormOp op, PtExpr *a, PtExpr *b) {
   bool b_small = b->type.count <= a->type.count;
   PtExpr *large = b_small ? a : b, *small = b_small ? b : a;
@@ -306,7 +313,8 @@ PtExpr *pt_rebind_match_pairs(PtRebind *r, const PtDense *target, uint32_t *ulps
   for (guint i = 0; i < operands->len; i++)
     for (guint k = 0; k < operands->len && tried < MAX_PAIRS; k++, tried++) {
       PtExpr *a = g_ptr_array_index(operands, i), *b = g_ptr_array_index(operands, k);
-      if ((!a->noisy && !b->noisy) || (a->type.count != target->count && b->type.count != target->count))
+      if ((!a->noisy && !b->noisy) ||
+          (a->type.count != target->count && b->type.count != target->count))
         continue;
       for (PtFormOp op = PT_FORM_ADD; op <= PT_FORM_DIV; op++) {
         uint32_t worst = 0;

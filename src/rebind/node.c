@@ -1,4 +1,5 @@
-/* Operators that have no form: what may be folded through the runtime, and how large its result can be. */
+/* Operators that have no form: what may be folded through the runtime, and how large its result can
+ * be. */
 #include "rebind/rebind_private.h"
 #include "runtime/runtime.h"
 
@@ -6,33 +7,85 @@
 
 typedef enum { GROW_SAME, GROW_BROADCAST, GROW_MATMUL, GROW_GATHER } Growth;
 
-/* Pure operators whose results are bounded by their inputs' shapes; nothing that makes a size out of a value. */
+/* Pure operators whose results are bounded by their inputs' shapes; nothing that makes a size out
+ * of a value. */
 static const struct {
   const char *name;
   Growth growth;
 } rows[] = {
-    {"Abs", GROW_SAME}, {"Add", GROW_BROADCAST}, {"And", GROW_BROADCAST}, {"Cast", GROW_SAME},
-    {"Ceil", GROW_SAME}, {"Clip", GROW_SAME}, {"Concat", GROW_BROADCAST}, {"Cos", GROW_SAME},
-    {"CumSum", GROW_SAME}, {"DepthToSpace", GROW_SAME}, {"DequantizeLinear", GROW_SAME},
-    {"Div", GROW_BROADCAST}, {"Equal", GROW_BROADCAST}, {"Erf", GROW_SAME}, {"Exp", GROW_SAME},
-    {"Floor", GROW_SAME}, {"Gather", GROW_GATHER}, {"GatherElements", GROW_SAME},
-    {"Gelu", GROW_SAME}, {"Gemm", GROW_MATMUL}, {"Greater", GROW_BROADCAST},
-    {"GreaterOrEqual", GROW_BROADCAST}, {"HardSigmoid", GROW_SAME}, {"HardSwish", GROW_SAME},
-    {"Identity", GROW_SAME}, {"LayerNormalization", GROW_SAME}, {"Less", GROW_BROADCAST},
-    {"LessOrEqual", GROW_BROADCAST}, {"Log", GROW_SAME}, {"MatMul", GROW_MATMUL},
-    {"Max", GROW_BROADCAST}, {"Mean", GROW_BROADCAST}, {"Min", GROW_BROADCAST},
-    {"Mod", GROW_BROADCAST}, {"Mul", GROW_BROADCAST}, {"Neg", GROW_SAME}, {"Not", GROW_SAME},
-    {"Or", GROW_BROADCAST}, {"Pow", GROW_BROADCAST}, {"QuantizeLinear", GROW_SAME},
-    {"Reciprocal", GROW_SAME}, {"ReduceL1", GROW_SAME}, {"ReduceL2", GROW_SAME},
-    {"ReduceLogSumExp", GROW_SAME}, {"ReduceMax", GROW_SAME}, {"ReduceMean", GROW_SAME},
-    {"ReduceMin", GROW_SAME}, {"ReduceProd", GROW_SAME}, {"ReduceSum", GROW_SAME},
-    {"ReduceSumSquare", GROW_SAME}, {"Relu", GROW_SAME}, {"Reshape", GROW_SAME},
-    {"Round", GROW_SAME}, {"ScatterElements", GROW_SAME}, {"ScatterND", GROW_SAME},
-    {"Sigmoid", GROW_SAME}, {"Sign", GROW_SAME}, {"Sin", GROW_SAME}, {"Slice", GROW_SAME},
-    {"Softmax", GROW_SAME}, {"Softplus", GROW_SAME}, {"SpaceToDepth", GROW_SAME},
-    {"Split", GROW_SAME}, {"Sqrt", GROW_SAME}, {"Squeeze", GROW_SAME}, {"Sub", GROW_BROADCAST},
-    {"Sum", GROW_BROADCAST}, {"Tan", GROW_SAME}, {"Tanh", GROW_SAME}, {"Transpose", GROW_SAME},
-    {"Trilu", GROW_SAME}, {"Unsqueeze", GROW_SAME}, {"Where", GROW_BROADCAST},
+    {"Abs", GROW_SAME},
+    {"Add", GROW_BROADCAST},
+    {"And", GROW_BROADCAST},
+    {"Cast", GROW_SAME},
+    {"Ceil", GROW_SAME},
+    {"Clip", GROW_SAME},
+    {"Concat", GROW_BROADCAST},
+    {"Cos", GROW_SAME},
+    {"CumSum", GROW_SAME},
+    {"DepthToSpace", GROW_SAME},
+    {"DequantizeLinear", GROW_SAME},
+    {"Div", GROW_BROADCAST},
+    {"Equal", GROW_BROADCAST},
+    {"Erf", GROW_SAME},
+    {"Exp", GROW_SAME},
+    {"Floor", GROW_SAME},
+    {"Gather", GROW_GATHER},
+    {"GatherElements", GROW_SAME},
+    {"Gelu", GROW_SAME},
+    {"Gemm", GROW_MATMUL},
+    {"Greater", GROW_BROADCAST},
+    {"GreaterOrEqual", GROW_BROADCAST},
+    {"HardSigmoid", GROW_SAME},
+    {"HardSwish", GROW_SAME},
+    {"Identity", GROW_SAME},
+    {"LayerNormalization", GROW_SAME},
+    {"Less", GROW_BROADCAST},
+    {"LessOrEqual", GROW_BROADCAST},
+    {"Log", GROW_SAME},
+    {"MatMul", GROW_MATMUL},
+    {"Max", GROW_BROADCAST},
+    {"Mean", GROW_BROADCAST},
+    {"Min", GROW_BROADCAST},
+    {"Mod", GROW_BROADCAST},
+    {"Mul", GROW_BROADCAST},
+    {"Neg", GROW_SAME},
+    {"Not", GROW_SAME},
+    {"Or", GROW_BROADCAST},
+    {"Pow", GROW_BROADCAST},
+    {"QuantizeLinear", GROW_SAME},
+    {"Reciprocal", GROW_SAME},
+    {"ReduceL1", GROW_SAME},
+    {"ReduceL2", GROW_SAME},
+    {"ReduceLogSumExp", GROW_SAME},
+    {"ReduceMax", GROW_SAME},
+    {"ReduceMean", GROW_SAME},
+    {"ReduceMin", GROW_SAME},
+    {"ReduceProd", GROW_SAME},
+    {"ReduceSum", GROW_SAME},
+    {"ReduceSumSquare", GROW_SAME},
+    {"Relu", GROW_SAME},
+    {"Reshape", GROW_SAME},
+    {"Round", GROW_SAME},
+    {"ScatterElements", GROW_SAME},
+    {"ScatterND", GROW_SAME},
+    {"Sigmoid", GROW_SAME},
+    {"Sign", GROW_SAME},
+    {"Sin", GROW_SAME},
+    {"Slice", GROW_SAME},
+    {"Softmax", GROW_SAME},
+    {"Softplus", GROW_SAME},
+    {"SpaceToDepth", GROW_SAME},
+    {"Split", GROW_SAME},
+    {"Sqrt", GROW_SAME},
+    {"Squeeze", GROW_SAME},
+    {"Sub", GROW_BROADCAST},
+    {"Sum", GROW_BROADCAST},
+    {"Tan", GROW_SAME},
+    {"Tanh", GROW_SAME},
+    {"Transpose", GROW_SAME},
+    {"Trilu", GROW_SAME},
+    {"Unsqueeze", GROW_SAME},
+    {"Where", GROW_BROADCAST},
 };
 
 static size_t grow_broadcast(const PtNode *node, const PtDense *inputs) {
@@ -110,8 +163,8 @@ static void copy_opsets(PtGraph *to, const PtGraph *from) {
   }
 }
 
-bool pt_rebind_node_eval(const PtGraph *graph, const PtNode *node, const PtDense *inputs, PtDense *outputs,
-                  GError **error) {
+bool pt_rebind_node_eval(const PtGraph *graph, const PtNode *node, const PtDense *inputs,
+                         PtDense *outputs, GError **error) {
   g_autoptr(PtGraph) small = pt_graph_new();
   copy_opsets(small, graph);
   PtValueId *ids = g_new(PtValueId, node->n_inputs + node->n_outputs), *outs = ids + node->n_inputs;

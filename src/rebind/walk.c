@@ -1,12 +1,13 @@
-/* The formulas that fusions follow. From every linear operator with constant weights, walk forward through what optimizers
- * fold into it (BatchNormalization, Mul, Div, Add, Sub), and note weights and bias after each step, computed as ONNX Runtime
- * does: var + eps, sqrt, gamma / that, W * s, (b - mean) * s + beta; every operation rounds once. */
+/* The formulas that fusions follow. From every linear operator with constant weights, walk forward
+ * through what optimizers fold into it (BatchNormalization, Mul, Div, Add, Sub), and note weights
+ * and bias after each step, computed as ONNX Runtime does: var + eps, sqrt, gamma / that, W * s, (b
+ * - mean) * s + beta; every operation rounds once. */
 #include "ops/ops.h"
 #include "rebind/rebind_private.h"
 
 #include <string.h>
 
-#define MAX_STEPS 8      /* nodes passed, transparent ones too */
+#define MAX_STEPS 8 /* nodes passed, transparent ones too */
 #define MAX_LIBRARY 200000
 
 /* y = W x + b with `channels` outputs along an axis of W. */
@@ -14,8 +15,8 @@ typedef struct {
   PtExpr *weight; /* NULL: none */
   PtExpr *bias;   /* NULL: none yet */
   int64_t channels;
-  uint32_t axis;   /* of W that the channels run along */
-  int64_t groups;  /* ConvTranspose: W's axis holds channels / groups */
+  uint32_t axis;  /* of W that the channels run along */
+  int64_t groups; /* ConvTranspose: W's axis holds channels / groups */
 } Linear;
 
 typedef struct {
@@ -113,7 +114,8 @@ static Linear after_norm(PtRebind *r, const Linear *l, const Norm *n) {
   next.weight = scaled(r, l, PT_FORM_MUL, n->scale);
   PtExpr *shift = l->bias ? binary(r, PT_FORM_SUB, l->bias, n->mean) : n->mean;
   shift = binary(r, PT_FORM_MUL, shift, n->scale);
-  next.bias = l->bias ? binary(r, PT_FORM_ADD, shift, n->beta) : binary(r, PT_FORM_SUB, n->beta, shift);
+  next.bias =
+      l->bias ? binary(r, PT_FORM_ADD, shift, n->beta) : binary(r, PT_FORM_SUB, n->beta, shift);
   note_linear(r, &next);
   /* the same in other orders of rounding: other optimizers' */
   PtExpr *inverse = pt_expr_arithmetic(r, PT_FORM_RECIPROCAL, n->deviation, NULL);
@@ -123,8 +125,9 @@ static Linear after_norm(PtRebind *r, const Linear *l, const Norm *n) {
   if (l->bias) {
     PtExpr *moved = binary(r, PT_FORM_SUB, n->beta, binary(r, PT_FORM_MUL, n->mean, n->scale));
     note(r, binary(r, PT_FORM_ADD, binary(r, PT_FORM_MUL, l->bias, n->scale), moved));
-    note(r, binary(r, PT_FORM_ADD,
-                   binary(r, PT_FORM_MUL, binary(r, PT_FORM_SUB, l->bias, n->mean), other), n->beta));
+    note(r,
+         binary(r, PT_FORM_ADD,
+                binary(r, PT_FORM_MUL, binary(r, PT_FORM_SUB, l->bias, n->mean), other), n->beta));
   }
   return next;
 }
@@ -149,15 +152,16 @@ static bool after_constant(PtRebind *r, const Linear *l, const char *op, bool fi
     return true;
   }
   if (g_str_equal(op, "Sub") && first) {
-    next->bias = l->bias ? binary(r, PT_FORM_SUB, l->bias, c) : pt_expr_arithmetic(r, PT_FORM_NEG, c, NULL);
+    next->bias =
+        l->bias ? binary(r, PT_FORM_SUB, l->bias, c) : pt_expr_arithmetic(r, PT_FORM_NEG, c, NULL);
     return true;
   }
   return false;
 }
 
 static bool is_transparent(const PtNode *node) {
-  static const char *const names[] = {"Identity", "Dropout", "Reshape", "Transpose", "Squeeze",
-                                      "Unsqueeze", "Flatten", "Cast"};
+  static const char *const names[] = {"Identity", "Dropout",   "Reshape", "Transpose",
+                                      "Squeeze",  "Unsqueeze", "Flatten", "Cast"};
   for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
     if (pt_op_is(node, names[i]))
       return true;
@@ -191,7 +195,8 @@ static void follow(Walk *walk, PtValueId value, const Linear *l, uint32_t steps)
   }
 }
 
-/* ---- where walks start ---------------------------------------------------------------------------- */
+/* ---- where walks start
+ * ---------------------------------------------------------------------------- */
 static void start(Walk *walk, const PtNode *node, PtExpr *weight, PtExpr *bias, uint32_t axis,
                   int64_t groups) {
   Linear l = {weight, as_vector(walk->r, bias), 0, axis, groups};
@@ -271,8 +276,8 @@ static void start_node(Walk *walk, const PtNode *node) {
   } else if (pt_op_is(node, "LayerNormalization") || pt_op_is(node, "InstanceNormalization") ||
              pt_op_is(node, "GroupNormalization"))
     start_scale(walk, node);
-  else if (node->n_inputs == 2 && (pt_op_is(node, "Mul") || pt_op_is(node, "Add") ||
-                                   pt_op_is(node, "Sub")))
+  else if (node->n_inputs == 2 &&
+           (pt_op_is(node, "Mul") || pt_op_is(node, "Add") || pt_op_is(node, "Sub")))
     start_constant(walk, node);
 }
 
