@@ -164,6 +164,7 @@ static void test_save(void) {
         .level = PT_LEVEL_ALL, .save_path = path, .save_external = external ? "e.data" : NULL};
     g_autoptr(PtSession) session = pt_session_new(graph, &options, &error);
     g_assert_no_error(error);
+    g_assert_cmpuint(pt_session_n_outputs(session), ==, 1);
     g_autoptr(PtSession) again = pt_session_new_file(path, NULL, &error);
     g_assert_no_error(error);
     check_linear(again);
