@@ -272,7 +272,6 @@ static PtGraph *with_branches(float constant, bool other_capture) {
   for (uint32_t i = 0; i < pt_graph_n_values(g); i++)
     map[i] = i;
   pt_node_add_attr_copy(g, node, &attr, map);
-  pt_graph_hold(g, nested, (GDestroyNotify)pt_graph_unref); /* its constant stays where it is */
   pt_graph_refresh_captures(g);
   pt_graph_add_output(g, out);
   return g;
