@@ -37,6 +37,21 @@ static PtGraph *chain(uint32_t nodes) {
   return g;
 }
 
+static const char *dump_folder;
+
+/* Each piece as a model of its own, DIR/0.onnx and so on. */
+static bool dump(PtGraph *graph, const PtPartition *p, const char *folder, GError **error) {
+  if (!pt_dir_make(folder, error))
+    return false;
+  for (uint32_t i = 0; i < p->pieces->len; i++) {
+    g_autoptr(PtGraph) piece = pt_graph_extract(graph, g_ptr_array_index(p->pieces, i), NULL);
+    g_autofree char *path = g_strdup_printf("%s/%u.onnx", folder, i);
+    if (!pt_onnx_write(piece, path, NULL, error))
+      return false;
+  }
+  return true;
+}
+
 static bool report(const char *name, PtGraph *graph, const PtPartitionOptions *options) {
   g_autoptr(GError) error = NULL;
   PtSeed seed;
@@ -46,6 +61,10 @@ static bool report(const char *name, PtGraph *graph, const PtPartitionOptions *o
   double seconds = pt_clock() - start;
   if (!p || !pt_partition_check(graph, p, &error)) {
     fprintf(stderr, "%s: %s\n", name, error->message);
+    return false;
+  }
+  if (dump_folder && !dump(graph, p, dump_folder, &error)) {
+    fprintf(stderr, "%s: %s\n", dump_folder, error->message);
     return false;
   }
   g_autofree uint32_t *times = g_new0(uint32_t, pt_graph_n_nodes(graph) + 1);
@@ -113,6 +132,8 @@ int main(int argc, char **argv) {
       options.plain = true;
     else if (strcmp(argv[i], "-n") == 0 && i + 1 < argc)
       options.n = (uint32_t)atoi(argv[++i]);
+    else if (strcmp(argv[i], "--dump") == 0 && i + 1 < argc)
+      dump_folder = argv[++i];
     else if (strcmp(argv[i], "-t") == 0 && i + 1 < argc)
       options.trials = (uint32_t)atoi(argv[++i]);
   }
