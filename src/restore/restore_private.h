@@ -1,0 +1,68 @@
+/* The restore room's inside: places, answers, checks. */
+#ifndef PT_RESTORE_PRIVATE_H
+#define PT_RESTORE_PRIVATE_H
+
+#include "bundle/bundle.h"
+#include "restore/restore.h"
+#include "runtime/runtime.h"
+
+/* ---- places (places.c): the secret's pieces, found again in the model
+ * ---------------------------- */
+/* One member of a bucket: a place of the model that a piece stands for. */
+typedef struct PtPlace {
+  uint32_t bucket, member;
+  PtPiece *piece;    /* inputs and outputs in the candidate's order */
+  PtGraph *original; /* the piece cut out of the model */
+  GArray *weights;   /* PtPlaceWeight */
+} PtPlace;
+typedef struct PtPlaceWeight {
+  PtValueId model, original; /* the same constant in the model and in the cut-out piece */
+  const char *name;          /* in the candidate; the secret's */
+  uint64_t offset, size;     /* bytes of noise.bin */
+} PtPlaceWeight;
+/* Places in a topological order of the graph of pieces (GPtrArray of PtPlace, owned). Everything in
+ * the secret is checked against the model: PT_ERR_INPUT says what does not fit. */
+GPtrArray *pt_places_new(PtGraph *model, const PtSecret *secret, const PtNoise *noise,
+                         GError **error);
+/* The candidate as it was sent: the piece with slices of noise.bin for weights. */
+PtGraph *pt_place_candidate(const PtPlace *place);
+
+/* ---- answers (answer.c): what the optimizer sent back, hostile
+ * ------------------------------------ */
+typedef struct PtAnswerPolicy {
+  const PtNoise *noise;
+  char **domains;        /* more than the known ones, NULL-terminated, or NULL */
+  int64_t block;         /* this CPU's NCHWc block; 0: none */
+  int64_t answers_block; /* what optimize recorded; -1: not known */
+} PtAnswerPolicy;
+/* Read and held against the piece: size, nodes, nesting, interface, operators, external data.
+ * Values are not looked at. PT_ERR_IO: missing or no file; PT_ERR_LIMIT: too large; PT_ERR_INPUT:
+ * malformed; PT_ERR_REFUSED: anything else. */
+PtGraph *pt_answer_read(const char *path, const PtGraph *original, const PtAnswerPolicy *policy,
+                        GError **error);
+bool pt_graph_uses_domain(const PtGraph *graph, const char *domain);
+
+/* ---- checks (check.c): does a piece compute what the original does
+ * --------------------------------- */
+/* Arrays by value id of the model, for one seeded run of it with optimizations off. */
+typedef struct PtCapture {
+  uint32_t n_values;
+  PtArray **values;   /* [n_values]; NULL where not wanted */
+  GPtrArray *inputs;  /* PtArray, the model's inputs, in order */
+  GPtrArray *outputs; /* PtArray, the model's outputs, in order */
+} PtCapture;
+void pt_capture_free(PtCapture *capture);
+/* Runs the model on seeded inputs with the borders of all places as extra outputs. GPtrArray of
+ * PtCapture, owned. */
+GPtrArray *pt_captures_new(PtGraph *model, GPtrArray *places, const PtSeed *seed, GError **error);
+/* Largest relative difference over captured inputs and a perturbation of them; PT_ERR_REFUSED where
+ * it is over what the dtype allows, or where the piece does not load or run. */
+bool pt_check_piece(const PtPlace *place, const PtGraph *optimized, GPtrArray *captures,
+                    const PtSeed *seed, double tolerance, double *difference, GError **error);
+/* The whole model against its captured outputs. difference only; over the tolerance is not an
+ * error. */
+bool pt_check_whole(const PtGraph *graph, GPtrArray *captures, double *difference, GError **error);
+/* What a difference may be for a dtype: coarse formats have a floor. */
+double pt_tolerance(double tolerance, PtDtype dtype);
+
+#endif
