@@ -43,26 +43,26 @@ PtGraph *pt_answer_read(const char *path, const PtGraph *original, const PtAnswe
 bool pt_graph_uses_domain(const PtGraph *graph, const char *domain);
 
 /* ---- checks (check.c): does a piece compute what the original does
- * --------------------------------- */
-/* Arrays by value id of the model, for one seeded run of it with optimizations off. */
+ * -------------------------------
+ */
+/* One seeded run of the whole model with optimizations off: its inputs, outputs, and every border.
+ */
 typedef struct PtCapture {
   uint32_t n_values;
-  PtArray **values;   /* [n_values]; NULL where not wanted */
-  GPtrArray *inputs;  /* PtArray, the model's inputs, in order */
-  GPtrArray *outputs; /* PtArray, the model's outputs, in order */
+  PtArray **values; /* [n_values of the model]; NULL where not wanted or no tensor */
 } PtCapture;
-void pt_capture_free(PtCapture *capture);
-/* Runs the model on seeded inputs with the borders of all places as extra outputs. GPtrArray of
- * PtCapture, owned. */
+/* GPtrArray of PtCapture, owned; dynamic dimensions differ from run to run. */
 GPtrArray *pt_captures_new(PtGraph *model, GPtrArray *places, const PtSeed *seed, GError **error);
 /* Largest relative difference over captured inputs and a perturbation of them; PT_ERR_REFUSED where
  * it is over what the dtype allows, or where the piece does not load or run. */
 bool pt_check_piece(const PtPlace *place, const PtGraph *optimized, GPtrArray *captures,
                     const PtSeed *seed, double tolerance, double *difference, GError **error);
-/* The whole model against its captured outputs. difference only; over the tolerance is not an
- * error. */
-bool pt_check_whole(const PtGraph *graph, GPtrArray *captures, double *difference, GError **error);
+/* The whole model against its captured outputs. *fits: within the tolerance everywhere. */
+bool pt_check_whole(const PtGraph *model, const PtGraph *graph, GPtrArray *captures,
+                    double tolerance, double *difference, bool *fits, GError **error);
 /* What a difference may be for a dtype: coarse formats have a floor. */
 double pt_tolerance(double tolerance, PtDtype dtype);
+/* True if a node's result is no function of its inputs, nested ones included. */
+bool pt_graph_is_random(const PtGraph *graph);
 
 #endif
