@@ -12,6 +12,9 @@
 G_DEFINE_QUARK(pt - restore - error - quark, pt_restore_error)
 
 #define DEFAULT_TOLERANCE 1e-4
+/* What checking one piece may take. */
+#define CHECK_SECONDS 120.0
+#define CHECK_BYTES (UINT64_C(8) << 30)
 
 /* What became of a place. */
 typedef struct Outcome {
@@ -137,6 +140,11 @@ static const PtPlace *first_place(const Restore *r, uint32_t bucket) {
 static void read_answer(size_t b, void *data) {
   Restore *r = data;
   const PtPlace *place = first_place(r, (uint32_t)b);
+  if (bucket_of(r, (uint32_t)b)->kept) {
+    r->refusals[b] = g_strdup_printf("it was not sent: %s", bucket_of(r, (uint32_t)b)->kept);
+    step(r, "reading answers", r->secret->buckets->len);
+    return;
+  }
   g_autofree char *path = answer_path(r, bucket_of(r, (uint32_t)b));
   g_autoptr(GError) why = NULL;
   g_autoptr(PtGraph) answer = pt_answer_read(path, place->original, &r->policy, &why);
@@ -173,22 +181,43 @@ static PtGraph *bind_place(Restore *r, const PtPlace *place, GError **error) {
   return g_steal_pointer(&graph);
 }
 
-static void check_place(size_t p, void *data) {
+/* Runs in a child: binds and checks, and leaves nothing behind. */
+static bool check_place(size_t p, double *difference, void *data, GError **error) {
   Restore *r = data;
   const PtPlace *place = place_at(r, (uint32_t)p);
-  Outcome *outcome = &r->outcomes[p];
-  g_autoptr(GError) why = NULL;
-  if (!r->answers[place->bucket])
-    outcome->why = g_strdup(r->refusals[place->bucket]);
-  else {
-    g_autoptr(PtGraph) graph = bind_place(r, place, &why);
-    if (graph && pt_check_piece(place, graph, r->captures, &r->seed, r->tolerance,
-                                &outcome->difference, &why))
-      outcome->graph = g_steal_pointer(&graph);
-    else
-      outcome->why = g_strdup(why ? why->message : "no reason was given");
+  if (!r->answers[place->bucket]) {
+    g_set_error(error, PT_RESTORE_ERROR, PT_ERR_REFUSED, "%s", r->refusals[place->bucket]);
+    return false;
   }
-  step(r, "checking pieces", r->places->len);
+  g_autoptr(PtGraph) graph = bind_place(r, place, error);
+  return graph &&
+         pt_check_piece(place, graph, r->captures, &r->seed, r->tolerance, difference, error);
+}
+
+/* What passed in a child is bound here as well. */
+static void bind_checked(size_t p, void *data) {
+  Restore *r = data;
+  Outcome *outcome = &r->outcomes[p];
+  if (outcome->why)
+    return;
+  g_autoptr(GError) why = NULL;
+  outcome->graph = bind_place(r, place_at(r, (uint32_t)p), &why);
+  if (!outcome->graph)
+    outcome->why = g_strdup(why->message);
+}
+
+static void check_places(Restore *r) {
+  uint32_t count = r->places->len;
+  unsigned threads = pt_threads(r->options->threads);
+  g_autofree PtVerdict *verdicts = g_new0(PtVerdict, (gsize)count + 1);
+  PtWorkerLimits limits = {"checking pieces", CHECK_SECONDS, CHECK_BYTES};
+  pt_worker_run(count, threads, &limits, check_place, r, &r->options->progress, verdicts);
+  r->outcomes = g_new0(Outcome, (gsize)count + 1);
+  for (uint32_t p = 0; p < count; p++) {
+    r->outcomes[p].difference = verdicts[p].difference;
+    r->outcomes[p].why = verdicts[p].ok ? NULL : g_strdup(verdicts[p].why);
+  }
+  pt_parallel_for(count, threads, bind_checked, r);
 }
 
 static void fall_back(Outcome *outcome, const char *why) {
@@ -400,9 +429,7 @@ static bool restore(Restore *r, GError **error) {
   r->captures = pt_captures_new(r->model, r->places, &r->seed, error);
   if (!r->captures)
     return false;
-  r->outcomes = g_new0(Outcome, r->places->len + 1);
-  r->done = 0;
-  pt_parallel_for(r->places->len, r->options->threads, check_place, r);
+  check_places(r);
   g_autoptr(PtGraph) result = build_until_it_holds(r, error);
   if (!result)
     return false;

@@ -65,4 +65,23 @@ double pt_tolerance(double tolerance, PtDtype dtype);
 /* True if a node's result is no function of its inputs, nested ones included. */
 bool pt_graph_is_random(const PtGraph *graph);
 
+/* ---- workers (worker.c): hostile work in forked children
+ * ------------------------------------------
+ */
+typedef struct PtVerdict {
+  bool ok;
+  double difference;
+  char why[512]; /* "" where ok */
+} PtVerdict;
+typedef struct PtWorkerLimits {
+  const char *what; /* for progress */
+  double seconds;   /* an item */
+  uint64_t bytes;   /* of address space more than the parent has; 0: no limit */
+} PtWorkerLimits;
+typedef bool (*PtWorkerTask)(size_t item, double *difference, void *data, GError **error);
+/* task(0..count-1) in up to `workers` children, forked from this process as it is: call it while no
+ * other thread of the process works. verdicts [count], zeroed, is filled. */
+void pt_worker_run(size_t count, unsigned workers, const PtWorkerLimits *limits, PtWorkerTask task,
+                   void *data, const PtProgress *progress, PtVerdict *verdicts);
+
 #endif
