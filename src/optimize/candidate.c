@@ -7,7 +7,10 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+#include <utime.h>
+
+/* The modification time that a worker's noise.bin is given. */
+#define NOISE_TIME 1000000000
 
 static const PtOnnxReadOptions SENT = {.external = PT_EXTERNAL_NAMED,
                                        .external_name = PT_NOISE_FILE};
@@ -47,12 +50,14 @@ static bool run_ort(const PtOptimizeRun *run, const char *in, const char *out, G
 static bool refresh_noise(const PtOptimizeRun *run, const char *scratch, GError **error) {
   g_autofree char *path = g_build_filename(scratch, PT_NOISE_FILE, NULL);
   struct stat st;
-  if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & 0222) &&
+  if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mtime == NOISE_TIME &&
       (uint64_t)st.st_size == pt_noise_file_size(run->noise))
     return true;
-  g_unlink(path);
+  pt_dir_remove(path);
   if (!pt_noise_write(run->noise, path, 1, error))
     return false;
+  struct utimbuf then = {NOISE_TIME, NOISE_TIME}; /* writing to it shows */
+  g_utime(path, &then);
   g_chmod(path, 0444);
   return true;
 }
@@ -64,8 +69,7 @@ static void clear_scratch(const char *scratch) {
     if (g_str_equal(name, PT_NOISE_FILE))
       continue;
     g_autofree char *path = g_build_filename(scratch, name, NULL);
-    if (g_unlink(path) != 0)
-      pt_dir_remove(path);
+    pt_dir_remove(path);
   }
 }
 

@@ -8,6 +8,8 @@
 G_DEFINE_QUARK(pt - optimize - error - quark, pt_optimize_error)
 
 #define DEFAULT_TIMEOUT 600.0
+#define NOISE_SAMPLES 64
+#define NOISE_SAMPLE_BYTES 16
 
 typedef struct Work {
   PtOptimizeRun run;
@@ -144,13 +146,31 @@ static bool record_target(const PtOptimizeOptions *options, const PtTarget *targ
   return pt_target_write(target, options->out, error);
 }
 
+/* Right size, and right at a few places: a file that was cut off or is another bundle's is made
+ * again. */
+static bool noise_is_there(const char *path, const PtNoise *noise) {
+  struct stat st;
+  uint64_t size = pt_noise_file_size(noise);
+  if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
+    return false;
+  g_autoptr(GBytes) bytes = pt_file_map(path, 0, NULL);
+  const uint8_t *data = bytes ? g_bytes_get_data(bytes, NULL) : NULL;
+  for (uint64_t i = 0; data && i < NOISE_SAMPLES; i++) {
+    uint8_t expected[NOISE_SAMPLE_BYTES];
+    uint64_t offset = size / NOISE_SAMPLES * i / 8 * 8;
+    if (offset + sizeof expected > size)
+      continue;
+    if (!pt_noise_bytes(noise, offset, sizeof expected, expected) ||
+        memcmp(data + offset, expected, sizeof expected) != 0)
+      return false;
+  }
+  return data != NULL;
+}
+
 static bool make_noise(const PtOptimizeOptions *options, const PtNoise *noise, GError **error) {
   g_autofree char *path = g_build_filename(options->bundle, PT_NOISE_FILE, NULL);
-  struct stat st;
-  if (stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-      (uint64_t)st.st_size == pt_noise_file_size(noise))
-    return true;
-  return pt_noise_write(noise, path, pt_threads(options->jobs), error);
+  return noise_is_there(path, noise) ||
+         pt_noise_write(noise, path, pt_threads(options->jobs), error);
 }
 
 static GPtrArray *choose(const PtManifest *manifest, const PtOptimizeOptions *options) {
