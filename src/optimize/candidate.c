@@ -85,8 +85,10 @@ static bool run_outside(const PtOptimizeRun *run, const char *in, const char *sc
   g_autofree char *copy = g_build_filename(scratch, "in.onnx", NULL);
   gsize size;
   const void *data = g_bytes_get_data(bytes, &size);
+  /* the answer may refer to noise.bin, which has to be what it was */
   return pt_file_write(copy, 0644, data, size, error) &&
-         pt_outside_run(run->command, copy, out, run->timeout, error);
+         pt_outside_run(run->command, copy, out, run->timeout, error) &&
+         refresh_noise(run, scratch, error);
 }
 
 bool pt_optimize_candidate(const PtOptimizeRun *run, const PtCandidate *candidate,

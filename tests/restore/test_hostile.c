@@ -181,8 +181,8 @@ typedef struct Attack {
 } Attack;
 
 static const Attack attacks[] = {
-    {"wrong-slice", wrong_slice, "noise"},
-    {"wrong-dense", wrong_dense, ""},
+    {"wrong-slice", wrong_slice, "none of the candidate's weights"},
+    {"wrong-dense", wrong_dense, "is not derived from the candidate's weights"},
     {"outside-slice", outside_slice, "lies outside noise.bin"},
     {"other-file", other_file, "not in 'noise.bin'"},
     {"parent-file", parent_file, "not in 'noise.bin'"},
@@ -239,7 +239,7 @@ static void test_files(void) {
   g_assert_true(g_file_set_contents(path, "not a model", -1, NULL));
   expect_one_fallback(&f, f.ids[TARGET]);
   g_assert_true(g_file_set_contents(path, swapped, (gssize)swapped_size, NULL));
-  expect_one_fallback(&f, "noise");
+  expect_one_fallback(&f, "none of the candidate's weights");
   g_unlink(path);
   int fd = g_open(path, O_CREAT | O_WRONLY, 0644);
   g_assert_cmpint(ftruncate(fd, (off_t)1 << 40), ==, 0);
