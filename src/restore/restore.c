@@ -336,7 +336,10 @@ static PtGraph *build(Restore *r, bool *fits, GError **error) {
 
 /* The pieces agreed and the whole does not: give up those that were furthest off, twice as many
  * each time. */
-static bool drop_suspicious(Restore *r, uint32_t count) {
+static bool drop_suspicious(Restore *r, uint32_t count, const GError *error) {
+  g_autofree char *why = g_strdup_printf(
+      "the pieces agree but the whole %s%s, and this one is among those that differed most",
+      error ? "does not work: " : "differs", error ? error->message : "");
   for (uint32_t dropped = 0; dropped < count; dropped++) {
     uint32_t worst = PT_NONE;
     for (guint p = 0; p < r->places->len; p++)
@@ -345,9 +348,7 @@ static bool drop_suspicious(Restore *r, uint32_t count) {
         worst = p;
     if (worst == PT_NONE)
       return dropped > 0;
-    fall_back(
-        &r->outcomes[worst],
-        "the whole model differed too much, and this piece is among those that differed most");
+    fall_back(&r->outcomes[worst], why);
   }
   return true;
 }
@@ -359,7 +360,7 @@ static PtGraph *build_until_it_holds(Restore *r, GError **error) {
     g_autoptr(PtGraph) graph = build(r, &fits, &why);
     if (graph && fits)
       return g_steal_pointer(&graph);
-    if (drop_suspicious(r, count))
+    if (drop_suspicious(r, count, why))
       continue;
     if (graph)
       g_set_error(error, PT_RESTORE_ERROR, PT_ERR_INTERNAL,

@@ -9,7 +9,8 @@ typedef struct Splicer {
   const PtGraph *model;
   PtValueId *border; /* [model values] value of `out` that carries it, or PT_NONE */
   GHashTable *inner; /* names used inside nested graphs of pieces, which outer ones must not hide */
-  GHashTable *constants; /* PtTensor -> value of out + 1 */
+  GHashTable *node_names; /* ONNX Runtime wants nodes' names distinct, too */
+  GHashTable *constants;  /* PtTensor -> value of out + 1 */
 } Splicer;
 
 /* ---- constants: equal ones are stored once
@@ -52,6 +53,20 @@ static PtValueId add_named(Splicer *s, uint32_t piece, const char *wish) {
     name = g_strdup_printf("%s_p%u_%u", wish, piece, i);
   }
   return pt_graph_add_value(s->out, name);
+}
+
+/* The node's own name where no other has it. */
+static const char *node_name(Splicer *s, uint32_t piece, const char *wish) {
+  if (!wish[0])
+    return "";
+  g_autofree char *name = g_strdup(wish);
+  for (unsigned i = 0; g_hash_table_contains(s->node_names, name); i++) {
+    g_free(name);
+    name = g_strdup_printf(i ? "%s_p%u_%u" : "%s_p%u", wish, piece, i);
+  }
+  const char *kept = pt_arena_string(s->out->arena, name);
+  g_hash_table_add(s->node_names, (void *)(uintptr_t)kept);
+  return kept;
 }
 
 static void collect_inner(const PtGraph *graph, bool nested, GHashTable *names) {
@@ -160,7 +175,8 @@ static PtValueId add_constant(Splicer *s, uint32_t piece, const PtValue *value) 
   return id;
 }
 
-static void add_node(Splicer *s, const PtGraph *from, PtNodeId id, const PtValueId *map) {
+static void add_node(Splicer *s, uint32_t piece, const PtGraph *from, PtNodeId id,
+                     const PtValueId *map) {
   const PtNode *n = pt_node(from, id);
   g_autofree PtValueId *in = g_new(PtValueId, n->n_inputs + 1);
   g_autofree PtValueId *out = g_new(PtValueId, n->n_outputs + 1);
@@ -170,7 +186,7 @@ static void add_node(Splicer *s, const PtGraph *from, PtNodeId id, const PtValue
     out[k] = n->outputs[k] == PT_NONE ? PT_NONE : map[n->outputs[k]];
   PtNodeId added =
       pt_graph_add_node(s->out, n->domain, n->op_type, in, n->n_inputs, out, n->n_outputs);
-  pt_node(s->out, added)->name = pt_arena_string(s->out->arena, n->name);
+  pt_node(s->out, added)->name = node_name(s, piece, n->name);
   for (uint32_t a = 0; a < n->n_attrs; a++)
     pt_node_add_attr_copy(s->out, added, &n->attrs[a], map);
 }
@@ -210,7 +226,7 @@ static bool add_piece(Splicer *s, uint32_t index, const PtSpliced *piece, const 
   }
   for (PtNodeId i = 0; i < pt_graph_n_nodes(g); i++)
     if (!pt_node(g, order[i])->dead)
-      add_node(s, g, order[i], map);
+      add_node(s, index, g, order[i], map);
   for (uint32_t i = 0; i < g->outputs->len; i++)
     if (mine[i])
       s->border[piece->outputs[i]] = map[pt_graph_output(g, i)];
@@ -292,6 +308,7 @@ PtGraph *pt_splice(PtGraph *model, const PtSpliced *pieces, uint32_t count, GErr
                .model = model,
                .border = g_new(PtValueId, (gsize)pt_graph_n_values(model) + 1),
                .inner = g_hash_table_new(g_str_hash, g_str_equal),
+               .node_names = g_hash_table_new(g_str_hash, g_str_equal),
                .constants = g_hash_table_new(shared_hash, shared_equal)};
   memset(s.border, 0xff, sizeof *s.border * ((gsize)pt_graph_n_values(model) + 1));
   for (uint32_t p = 0; p < count; p++)
@@ -307,6 +324,7 @@ PtGraph *pt_splice(PtGraph *model, const PtSpliced *pieces, uint32_t count, GErr
   g_free(mine);
   g_free(s.border);
   g_hash_table_unref(s.constants);
+  g_hash_table_unref(s.node_names);
   if (ok && g_hash_table_size(s.inner) > 0) {
     for (PtNodeId n = 0; n < pt_graph_n_nodes(out); n++)
       for (uint32_t a = 0; a < pt_node(out, n)->n_attrs; a++) {
