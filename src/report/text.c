@@ -122,10 +122,12 @@ static char *text_histograms(const PtBenchReport *report) {
       const char *count;
       char *name = histogram_name(g_ptr_array_index(row->histogram, j), &count);
       g_hash_table_insert(counts, g_strdup_printf("%u %s", i, name), g_strdup(count));
-      if (g_hash_table_add(seen, name))
-        g_ptr_array_add(names, name);
-      else
-        g_free(name);
+      if (g_hash_table_contains(seen, name)) {
+        g_free(name); /* g_hash_table_add would keep this one in place of the first */
+        continue;
+      }
+      g_hash_table_add(seen, name);
+      g_ptr_array_add(names, name);
     }
   }
   PtTable *table = pt_table_new(n + 1);
