@@ -181,6 +181,11 @@ static bool fill(const Place *place, const PtBoundAttr *bound, PtAttr *attr, GEr
   }
 }
 
+/* A call of a function reads its attributes once more, so their size counts. */
+static uint64_t attr_work(const Onnx__AttributeProto *a) {
+  return 1 + (a->n_floats + a->n_ints) / 8 + a->n_strings + a->n_tensors + a->n_graphs;
+}
+
 bool pt_onnx_attrs(PtReader *reader, PtScope *scope, PtFrame *frame, const Onnx__NodeProto *proto,
                    PtGraph *graph, PtNodeId node, unsigned depth, const char *what,
                    GError **error) {
@@ -197,9 +202,7 @@ bool pt_onnx_attrs(PtReader *reader, PtScope *scope, PtFrame *frame, const Onnx_
       return false;
     if (!bound.proto)
       continue; /* the call left it out and it has no default: it is left out here too */
-    if (!pt_onnx_charge(reader,
-                        1 + bound.proto->n_floats + bound.proto->n_ints + bound.proto->n_strings,
-                        error))
+    if (!pt_onnx_charge(reader, attr_work(bound.proto), error))
       return false;
     attrs[count].name = pt_arena_string(graph->arena, a->name);
     if (!fill(&place, &bound, &attrs[count], error))
@@ -247,10 +250,7 @@ PtTensor *pt_onnx_constant(PtReader *reader, PtScope *scope, PtFrame *frame,
       wrong(&place, error, "is no value of a constant");
     return NULL;
   }
-  if (!pt_onnx_charge(reader,
-                      1 + bound.proto->n_floats + bound.proto->n_ints + bound.proto->n_strings,
-                      error) ||
-      !fill(&place, &bound, &attr, error))
+  if (!pt_onnx_charge(reader, attr_work(bound.proto), error) || !fill(&place, &bound, &attr, error))
     return NULL;
   const int64_t dims[1] = {attr.count};
   switch (attr.kind) {

@@ -63,24 +63,25 @@ const PtFunction *pt_onnx_function_of(const PtReader *reader, const Onnx__NodePr
 
 bool pt_onnx_domain(PtReader *reader, const PtFrame *frame, const char *domain, const char *what,
                     GError **error) {
+  const char *shown = domain[0] ? domain : "ai.onnx";
   const int64_t model = pt_graph_opset(reader->root, domain);
   if (!frame)
     return model >= 0 ||
            pt_onnx_fail(reader, error, PT_ERR_INPUT,
                         "%s is of the operator set '%s', which the model does not import", what,
-                        domain);
+                        shown);
   const char *name = frame->function->proto->name;
   const int64_t *version = g_hash_table_lookup(frame->function->opsets, domain);
   if (!version)
     return pt_onnx_fail(reader, error, PT_ERR_INPUT,
                         "%s is of the operator set '%s', which function '%s' does not import", what,
-                        domain, name);
+                        shown, name);
   if (model >= 0 && model != *version)
     return pt_onnx_fail(reader, error, PT_ERR_UNSUPPORTED,
                         "function '%s' imports version %" G_GINT64_FORMAT
                         " of the operator set '%s' and the "
                         "model %" G_GINT64_FORMAT "; convert the model to one version",
-                        name, *version, domain, model);
+                        name, *version, shown, model);
   if (!domain[0] && (*version < PT_ONNX_MIN_OPSET || *version > PT_ONNX_MAX_OPSET))
     return pt_onnx_fail(reader, error, PT_ERR_UNSUPPORTED,
                         "function '%s' imports opset %" G_GINT64_FORMAT "; known are %d to %d",

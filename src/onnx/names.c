@@ -52,21 +52,17 @@ bool pt_onnx_count_names(PtReader *reader, const Onnx__ModelProto *model, GError
 }
 
 const char *pt_onnx_fresh(PtReader *reader, const char *name) {
-  /* The hint remembers the number last given for this name, or a thousand calls of a function take
-   * a million tries. */
-  g_autofree char *hint_key = g_strconcat("\n", name, NULL);
-  guint n = GPOINTER_TO_UINT(g_hash_table_lookup(reader->names, hint_key));
-  const char *fresh = name;
-  while (g_hash_table_contains(reader->names, fresh)) {
-    g_autofree char *text = g_strdup_printf("%s_%u", name, ++n);
-    fresh = pt_arena_copy(reader->scratch, text, strlen(text) + 1);
+  /* from the number given last, or a thousand calls of a function take a million tries */
+  guint n = GPOINTER_TO_UINT(g_hash_table_lookup(reader->hints, name));
+  g_autofree char *text = g_strdup(name);
+  while (g_hash_table_contains(reader->names, text)) {
+    g_free(text);
+    text = g_strdup_printf("%s_%u", name, ++n);
   }
-  fresh = pt_arena_string(reader->scratch, fresh);
+  const char *fresh = pt_arena_string(reader->scratch, text);
   g_hash_table_insert(reader->names, (char *)(uintptr_t)fresh, GUINT_TO_POINTER(1));
   if (n > 0)
-    g_hash_table_insert(reader->names,
-                        pt_arena_copy(reader->scratch, hint_key, strlen(hint_key) + 1),
-                        GUINT_TO_POINTER(n));
+    g_hash_table_insert(reader->hints, g_strdup(name), GUINT_TO_POINTER(n));
   return fresh;
 }
 

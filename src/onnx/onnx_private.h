@@ -69,6 +69,7 @@ typedef struct PtReader {
   PtGraph *root;
   PtArena *scratch;
   GHashTable *names;     /* every name declared in the file -> how often; fresh names join it */
+  GHashTable *hints;     /* name -> the number it got last */
   GHashTable *functions; /* "domain\nname\noverload" -> PtFunction* */
   GHashTable *files;     /* resolved path -> GBytes of an external file */
   char *real_folder;     /* resolved `folder`, once needed */
@@ -171,5 +172,9 @@ typedef struct PtEncoder {
   GPtrArray *types; /* unpacked TypeProtos, to be freed */
 } PtEncoder;
 Onnx__ModelProto *pt_onnx_encode(PtEncoder *encoder, const PtGraph *graph, GError **error);
+
+/* write.c: as pt_onnx_write, with another limit than 2 GB on the message (tests). */
+bool pt_onnx_write_limited(const PtGraph *graph, const char *path,
+                           const PtOnnxWriteOptions *options, uint64_t limit, GError **error);
 
 #endif

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-G_DEFINE_QUARK(pt - onnx - error - quark, pt_onnx_error)
+GQuark pt_onnx_error_quark(void) {
+  return g_quark_from_static_string("pt-onnx-error-quark");
+}
 
 bool pt_onnx_fail(const PtReader *reader, GError **error, PtErrorCode code, const char *format,
                   ...) {
@@ -113,6 +115,7 @@ static void reader_init(PtReader *reader, const PtOnnxReadOptions *options) {
   reader->root = pt_graph_new();
   reader->scratch = pt_arena_new();
   reader->names = g_hash_table_new(g_str_hash, g_str_equal);
+  reader->hints = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   reader->files =
       g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
 }
@@ -120,6 +123,7 @@ static void reader_init(PtReader *reader, const PtOnnxReadOptions *options) {
 static void reader_clear(PtReader *reader) {
   g_clear_pointer(&reader->functions, g_hash_table_unref);
   g_hash_table_unref(reader->names);
+  g_hash_table_unref(reader->hints);
   g_hash_table_unref(reader->files);
   pt_arena_free(reader->scratch);
   free(reader->real_folder);

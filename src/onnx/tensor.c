@@ -159,7 +159,7 @@ PtTensor *pt_onnx_tensor(PtReader *reader, PtGraph *graph, const Onnx__TensorPro
                  pt_dtype_name(tensor->dtype));
     return NULL;
   }
-  if (!pt_onnx_charge(reader, typed, error))
+  if (!pt_onnx_charge(reader, 1 + typed / 8, error))
     return NULL;
   if (proto->has_data_location && proto->data_location == PT_PB_EXTERNAL) {
     if (is_raw || given || tensor->dtype == PT_STRING) {

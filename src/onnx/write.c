@@ -78,8 +78,8 @@ static bool write_files(const PtEncoder *encoder, const PtGraph *graph,
          pt_file_writer_commit(file, error);
 }
 
-bool pt_onnx_write(const PtGraph *graph, const char *path, const PtOnnxWriteOptions *options,
-                   GError **error) {
+bool pt_onnx_write_limited(const PtGraph *graph, const char *path,
+                           const PtOnnxWriteOptions *options, uint64_t limit, GError **error) {
   if (!options)
     options = &defaults;
   g_autofree char *base = g_path_get_basename(path);
@@ -90,7 +90,7 @@ bool pt_onnx_write(const PtGraph *graph, const char *path, const PtOnnxWriteOpti
     PtEncoder encoder;
     encoder_init(&encoder, options, threshold ? location : NULL, threshold);
     const Onnx__ModelProto *model = pt_onnx_encode(&encoder, graph, error);
-    const bool fits = model && onnx__model_proto__get_packed_size(model) <= PT_ONNX_MAX_BYTES;
+    const bool fits = model && onnx__model_proto__get_packed_size(model) <= limit;
     const bool ok = fits && write_files(&encoder, graph, model, path, error);
     encoder_clear(&encoder);
     if (!model || fits)
@@ -99,6 +99,11 @@ bool pt_onnx_write(const PtGraph *graph, const char *path, const PtOnnxWriteOpti
   g_set_error(error, PT_ONNX_ERROR, PT_ERR_LIMIT,
               "%s: the model would be larger than 2 GB even without its weights", path);
   return false;
+}
+
+bool pt_onnx_write(const PtGraph *graph, const char *path, const PtOnnxWriteOptions *options,
+                   GError **error) {
+  return pt_onnx_write_limited(graph, path, options, PT_ONNX_MAX_BYTES, error);
 }
 
 /* ---- memory -------------------------------------------------------------------------------------
