@@ -61,9 +61,10 @@ Onnx__GraphProto *make_graph(Make *make, const char *name) {
 Onnx__NodeProto *make_loose_node(Make *make, const char *op, const char *inputs,
                                  const char *outputs) {
   Onnx__NodeProto *node = NEW(make, Onnx__NodeProto, onnx__node_proto__init);
-  g_auto(GStrv) parts = g_strsplit(op, ":", 2); /* "domain:Op" */
-  node->domain = parts[1] ? keep(make, parts[0]) : NULL;
-  node->op_type = keep(make, parts[1] ? parts[1] : parts[0]);
+  const char *colon = strchr(op, ':'); /* "domain:Op" */
+  g_autofree char *domain = colon ? g_strndup(op, colon - op) : NULL;
+  node->domain = domain ? keep(make, domain) : NULL;
+  node->op_type = keep(make, colon ? colon + 1 : op);
   split(make, inputs, &node->n_input, &node->input);
   split(make, outputs, &node->n_output, &node->output);
   return node;
