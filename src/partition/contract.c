@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#define SEARCH_BUDGET 2000 /* edges looked at to see that a merge makes no cycle; else it waits */
+#define SEARCH_BUDGET 500 /* edges looked at to see that a merge makes no cycle; else it waits */
 
 typedef struct Entry {
   double time;
@@ -18,8 +18,8 @@ typedef struct Entry {
 
 /* Which merges a phase of a trial allows. */
 typedef struct Rule {
-  uint32_t most;  /* nodes of the merged cluster */
-  uint32_t small; /* 0, or one of the two has to have fewer nodes than this */
+  uint32_t most; /* nodes of the merged cluster */
+  bool mends;    /* only what brings sizes closer to the range of -n auto */
 } Rule;
 
 typedef struct Trial {
@@ -65,9 +65,16 @@ static Entry heap_pop(Trial *t) {
   return top;
 }
 
+/* Nodes by which a size misses the range that -n auto aims at. */
+static uint32_t misses(uint32_t size) {
+  return size < PT_AUTO_LEAST  ? PT_AUTO_LEAST - size
+         : size > PT_AUTO_MOST ? size - PT_AUTO_MOST
+                               : 0;
+}
+
 static bool allowed(const Trial *t, uint32_t a, uint32_t b) {
   uint32_t x = t->q->size[a], y = t->q->size[b];
-  return x + y <= t->rule.most && (t->rule.small == 0 || MIN(x, y) < t->rule.small);
+  return x + y <= t->rule.most && (!t->rule.mends || misses(x + y) < misses(x) + misses(y));
 }
 
 static void enter(Trial *t, uint32_t e) {
@@ -155,8 +162,8 @@ static void join_apart(Trial *t) {
 static void contract_to(Trial *t, double mean, double start) {
   static const double factors[] = {1, 1.15, 1.3, 1.5, 1.75, 2, 2.5, 3, 4, 6, 10};
   for (size_t i = 0; i < G_N_ELEMENTS(factors) && t->q->alive > t->n; i++)
-    run_phase(t, (Rule){(uint32_t)lround(MAX(mean * start * factors[i], 2)), 0});
-  while (t->q->alive > t->n && run_phase(t, (Rule){UINT32_MAX, 0}))
+    run_phase(t, (Rule){(uint32_t)lround(MAX(mean * start * factors[i], 2)), false});
+  while (t->q->alive > t->n && run_phase(t, (Rule){UINT32_MAX, false}))
     ;
   if (t->q->alive > t->n)
     join_apart(t);
@@ -164,10 +171,9 @@ static void contract_to(Trial *t, double mean, double start) {
 
 static void contract_auto(Trial *t, uint32_t first) {
   t->n = 1;
-  run_phase(t, (Rule){first, 0});
-  run_phase(t, (Rule){PT_AUTO_MOST, 0});
-  run_phase(t, (Rule){PT_AUTO_MOST + 4, PT_AUTO_LEAST});
-  run_phase(t, (Rule){PT_AUTO_MOST + 8, PT_AUTO_LEAST / 2});
+  run_phase(t, (Rule){first, false});
+  run_phase(t, (Rule){PT_AUTO_MOST, false});
+  run_phase(t, (Rule){UINT32_MAX, true});
 }
 
 /* ---- choosing
@@ -209,10 +215,7 @@ static double score(const Trials *s, const uint32_t *of, uint32_t count) {
     size[of[i]] += s->q->size[i];
   for (uint32_t i = 0; i < count; i++) {
     squares += (size[i] - mean) * (size[i] - mean);
-    if (size[i] < PT_AUTO_LEAST)
-      outside += PT_AUTO_LEAST - size[i];
-    else if (size[i] > PT_AUTO_MOST)
-      outside += size[i] - PT_AUTO_MOST;
+    outside += misses(size[i]);
   }
   double result = sqrt(squares / count) / mean;
   if (s->options->plain)
@@ -252,7 +255,7 @@ static void run_trial(size_t index, void *data) {
 }
 
 static size_t default_trials(const PtQuotient *q) {
-  return CLAMP((size_t)2000000 / (q->n + q->m + 1), 8, 240);
+  return CLAMP((size_t)2500000 / (q->n + q->m + 1), 12, 600);
 }
 
 uint32_t pt_contract(const PtQuotient *q, uint32_t n, const PtPartitionOptions *options,

@@ -141,8 +141,6 @@ void pt_fuse_squeeze(PtFuse *f, PtNodeId node) {
     if (!reached || m.n < 3)
       continue;
     pt_match_merge_block(f, &m);
-    pt_match_add(&m, pt_value(f->graph, x)->producer);
-    pt_match_merge_block(f, &m);
   }
 }
 

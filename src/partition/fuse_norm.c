@@ -74,7 +74,8 @@ void pt_fuse_norm(PtFuse *f, PtNodeId node) {
     pt_match_merge(f, &m);
 }
 
-/* The skip's Add before a norm, where nothing else reads it, and the bias's Add before that. */
+/* The skip's Add before a norm, where nothing else reads it, and the bias's Add before that, unless
+ * the bias is a MatMul's, which takes it first. */
 void pt_fuse_skip_norm(PtFuse *f, PtNodeId node) {
   PtMatch m = {.n = 0};
   PtValueId x;
@@ -96,7 +97,8 @@ void pt_fuse_skip_norm(PtFuse *f, PtNodeId node) {
   for (uint32_t k = 0; k < 2; k++) {
     PtNodeId bias = pt_fuse_before(f, add, k);
     if (pt_fuse_is(f, bias, "Add") && pt_fuse_after(f, bias) == add &&
-        pt_fuse_free_input(f, bias) != PT_NONE) {
+        pt_fuse_free_input(f, bias) != PT_NONE &&
+        !pt_fuse_is(f, pt_fuse_before(f, bias, pt_fuse_free_input(f, bias)), "MatMul")) {
       PtMatch with = m;
       pt_match_add(&with, bias);
       pt_match_merge(f, &with);

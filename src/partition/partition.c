@@ -41,24 +41,32 @@ static void join_rankless(const PtWork *w, PtQuotient *q, uint32_t cap) {
   }
 }
 
+static PtQuotient *compact(const PtWork *w, PtQuotient *q, uint32_t *of) {
+  PtQuotient *atoms = pt_quotient_compact(q, of);
+  pt_work_weigh(w, of, atoms->n, atoms->size); /* what its items share is its own now */
+  return atoms;
+}
+
 /* Clusters that stay together: what cannot be cut, then what fuses, as far as n pieces are left. */
-static PtQuotient *atoms(const PtWork *w, const PtPartitionOptions *options, uint32_t *of) {
-  g_autoptr(PtQuotient) bare = pt_quotient_new(w->n_items, w->weight, w->sig,
+static PtQuotient *make_atoms(const PtWork *w, const PtPartitionOptions *options, uint32_t *of) {
+  g_autofree uint32_t *size = g_new(uint32_t, w->n_items + 1);
+  for (uint32_t i = 0; i < w->n_items; i++)
+    of[i] = i;
+  pt_work_weigh(w, of, w->n_items, size);
+  g_autoptr(PtQuotient) bare = pt_quotient_new(w->n_items, size, w->sig,
                                                (PtWorkEdge *)(void *)w->edges->data, w->edges->len);
   join_uncuttable(w, bare);
   double mean = options->n ? (double)w->n_live / options->n : PT_AUTO_SIZE;
-  for (uint32_t cap = (uint32_t)MIN(2 * mean, 1e9); cap > 1;
-       cap = cap > 16 ? cap * 3 / 4 : cap - 1) {
-    if (bare->alive <= options->n)
-      break;
+  uint32_t cap = (uint32_t)MIN(2 * mean, 1e9);
+  for (; cap > 1 && bare->alive > options->n; cap = cap > 16 ? cap * 3 / 4 : cap - 1) {
     g_autoptr(PtQuotient) q = pt_quotient_copy(bare);
     join_rankless(w, q, cap);
     if (!options->plain)
       pt_fuse(w, q, cap);
     if (q->alive >= options->n)
-      return pt_quotient_compact(q, of);
+      return compact(w, q, of);
   }
-  return pt_quotient_compact(bare, of);
+  return compact(w, bare, of);
 }
 
 PtPartition *pt_partition(const PtGraph *graph, const PtPartitionOptions *options,
@@ -78,7 +86,7 @@ PtPartition *pt_partition(const PtGraph *graph, const PtPartitionOptions *option
   }
   g_autofree uint32_t *atom = g_new(uint32_t, work->n_items + 1);
   g_autofree uint32_t *piece = g_new(uint32_t, work->n_items + 1);
-  g_autoptr(PtQuotient) q = atoms(work, options, atom);
+  g_autoptr(PtQuotient) q = make_atoms(work, options, atom);
   uint32_t count = pt_contract(q, options->n, options, seed, piece);
   g_autofree uint32_t *of = g_new(uint32_t, work->n_items + 1);
   for (uint32_t i = 0; i < work->n_items; i++)

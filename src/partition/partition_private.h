@@ -37,9 +37,8 @@ typedef struct PtWork {
   uint32_t *item; /* [n_nodes] PT_NONE for side and dead nodes */
   PtNodeId *node; /* [n_items] */
   uint32_t n_items;
-  uint32_t *weight; /* [n_items] 1 + the side nodes that it alone uses */
-  uint64_t *sig;    /* [n_items] pt_node_signature */
-  GArray *edges;    /* PtWorkEdge, sorted by src, then dst; one a pair */
+  uint64_t *sig; /* [n_items] pt_node_signature */
+  GArray *edges; /* PtWorkEdge, sorted by src, then dst; one a pair */
 } PtWork;
 PtWork *pt_work_new(const PtGraph *graph, GError **error);
 void pt_work_free(PtWork *work);
@@ -51,6 +50,8 @@ bool *pt_output_flags(const PtGraph *graph);
 /* Appends the side nodes that computing `node` needs (not itself unless it is one), each once.
  * False if there are more than `most` (then some are missing). */
 bool pt_work_closure(const PtWork *work, PtNodeId node, uint32_t most, GArray *out);
+/* size[clusters]: the items of each cluster (of[n_items]) and the side nodes that it alone uses. */
+void pt_work_weigh(const PtWork *work, const uint32_t *of, uint32_t clusters, uint32_t *size);
 bool pt_work_is_real(const PtGraph *graph, PtValueId value, void *work);
 
 /* ---- quotient

@@ -132,20 +132,22 @@ static void number_items(PtWork *w) {
       continue;
     w->item[id] = w->n_items;
     w->node[w->n_items] = id;
-    w->weight[w->n_items] = 1;
     w->sig[w->n_items++] = pt_node_signature(w->graph, id, pt_work_is_real, w);
   }
-  /* a side node that serves one item alone counts with it */
+}
+
+/* A side node that serves one cluster alone counts with it. */
+void pt_work_weigh(const PtWork *w, const uint32_t *of, uint32_t clusters, uint32_t *size) {
   g_autofree uint32_t *owner = g_new(uint32_t, pt_graph_n_nodes(w->graph) + 1);
+  memset(size, 0, clusters * sizeof *size);
   for (uint32_t r = w->n_live; r-- > 0;) {
     PtNodeId id = w->order[r];
-    owner[id] = w->item[id];
-    if (!w->side[id])
-      continue;
     const PtNode *node = pt_node(w->graph, id);
     uint32_t one = PT_NONE;
     bool several = false;
-    for (uint32_t i = 0; i < node->n_outputs; i++) {
+    if (!w->side[id])
+      one = of[w->item[id]];
+    for (uint32_t i = 0; w->side[id] && i < node->n_outputs; i++) {
       PtValueId v = node->outputs[i];
       for (uint32_t u = v == PT_NONE ? 0 : w->uses->start[v];
            v != PT_NONE && u < w->uses->start[v + 1]; u++) {
@@ -156,7 +158,7 @@ static void number_items(PtWork *w) {
     }
     owner[id] = several ? PT_NONE : one;
     if (owner[id] != PT_NONE)
-      w->weight[owner[id]]++;
+      size[owner[id]]++;
   }
 }
 
@@ -231,7 +233,6 @@ PtWork *pt_work_new(const PtGraph *graph, GError **error) {
   w->item = g_new(uint32_t, n + 1);
   memset(w->item, 0xff, (n + 1) * sizeof *w->item);
   w->node = g_new(PtNodeId, w->n_live + 1);
-  w->weight = g_new(uint32_t, w->n_live + 1);
   w->sig = g_new(uint64_t, w->n_live + 1);
   find_sides(w);
   number_items(w);
@@ -250,7 +251,6 @@ void pt_work_free(PtWork *w) {
   g_free(w->side);
   g_free(w->item);
   g_free(w->node);
-  g_free(w->weight);
   g_free(w->sig);
   if (w->edges)
     g_array_unref(w->edges);
