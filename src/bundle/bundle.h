@@ -65,6 +65,12 @@ bool pt_noise_init_for(PtNoise *noise, const char *seed, const PtNoiseNeed *need
 PtGraph *pt_scrub(const PtGraph *graph, const PtNoise *noise, PtRng *rng, GArray **source,
                   GError **error);
 
+/* keeps[value id]: the constant goes out as it is; false for weights and for what is no constant.
+ * Caller frees. */
+bool *pt_scrub_keeps(const PtGraph *graph);
+/* Adds to `to` the opset imports that the nodes of `from` need, nested graphs included. */
+void pt_scrub_opsets(const PtGraph *from, PtGraph *to);
+
 /* ---- formats ------------------------------------------------------------------------------------
  */
 typedef struct PtCandidate {

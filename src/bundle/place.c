@@ -58,6 +58,17 @@ void pt_noise_need(const PtGraph *graph, PtNoiseNeed *need) {
 #undef BOTH
 }
 
+bool *pt_scrub_keeps(const PtGraph *graph) {
+  g_autofree PtRole *roles = pt_roles(graph);
+  uint32_t n = pt_graph_n_values(graph);
+  bool *keeps = g_new0(bool, (gsize)n + 1);
+  for (PtValueId v = 0; v < n; v++) {
+    const PtTensor *tensor = pt_value(graph, v)->constant;
+    keeps[v] = tensor && pt_slice_of(tensor, roles[v]).section == PT_SECTION_NONE;
+  }
+  return keeps;
+}
+
 /* The next power of two, so that the size tells little. */
 static uint64_t round_up(uint64_t count, uint64_t least) {
   uint64_t power = least;

@@ -89,7 +89,7 @@ static uint32_t live_nodes(const PtGraph *graph) {
 
 /* ---- opsets: those of the domains in use, nested graphs included
  * ---------------------------------------- */
-static void use_opsets(const PtGraph *from, PtGraph *to) {
+void pt_scrub_opsets(const PtGraph *from, PtGraph *to) {
   for (PtNodeId i = 0; i < pt_graph_n_nodes(from); i++) {
     const PtNode *node = pt_node(from, i);
     if (node->dead)
@@ -100,7 +100,7 @@ static void use_opsets(const PtGraph *from, PtGraph *to) {
     for (uint32_t a = 0; a < node->n_attrs; a++)
       if (node->attrs[a].kind == PT_ATTR_GRAPH || node->attrs[a].kind == PT_ATTR_GRAPHS)
         for (uint32_t k = 0; k < node->attrs[a].count; k++)
-          use_opsets(node->attrs[a].as.graphs[k], to);
+          pt_scrub_opsets(node->attrs[a].as.graphs[k], to);
   }
 }
 
@@ -336,7 +336,7 @@ PtGraph *pt_scrub(const PtGraph *from, const PtNoise *noise, PtRng *rng, GArray 
   PtScrub scrub = {.rng = rng, .symbols = symbols, .root = to};
   to->name = "g";
   to->ir_version = CLAMP(from->ir_version, MIN_IR_VERSION, MAX_IR_VERSION);
-  use_opsets(from, to);
+  pt_scrub_opsets(from, to);
   /* data that stays is referenced */
   pt_graph_hold(to, pt_graph_ref((PtGraph *)(uintptr_t)from), (GDestroyNotify)pt_graph_unref);
   if (!add_interface(&scrub, from, map, error) ||
