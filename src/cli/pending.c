@@ -25,6 +25,9 @@ PENDING(bool, false, pt_fill_file,
 PENDING(bool, false, pt_corpus_build,
         (const char *a, const char *b, unsigned t, const PtProgress *p, GError **error))
 PENDING(PtCorpus *, NULL, pt_corpus_open, (const char *a, GError **error))
+PENDING(bool, false, pt_sentinel_make,
+        (PtSentinelMode m, PtGraph *g, GPtrArray *s, PtCorpus *c, uint32_t k, PtRng *r,
+         GPtrArray *o, uint32_t *made, GError **error))
 PENDING(PtManifest *, NULL, pt_manifest_read, (const char *a, GError **error))
 PENDING(PtSecret *, NULL, pt_secret_read, (const char *a, GError **error))
 PENDING(PtGraph *, NULL, pt_onnx_read, (const char *a, const PtOnnxReadOptions *o, GError **error))
