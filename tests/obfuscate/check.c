@@ -15,8 +15,9 @@ char *check_fill(const char *folder, const char *name) {
   g_autofree char *skeleton = g_build_filename(g_getenv("PT_TEST_SOURCE"), "corpus", file, NULL);
   char *model = g_build_filename(folder, file, NULL);
   GError *error = NULL;
-  g_assert_true(pt_fill_file(skeleton, model, "1", 2, &error));
+  bool ok = pt_fill_file(skeleton, model, "1", 2, &error);
   g_assert_no_error(error);
+  g_assert_true(ok);
   return model;
 }
 
@@ -270,8 +271,9 @@ void check_model(const char *folder, const char *path, uint32_t n, uint32_t k, b
       .model = path, .bundle = bundle, .secret = secret_path, .n = n, .k = k, .seed = "7"};
   PtObfuscateReport report;
   GError *error = NULL;
-  g_assert_true(pt_obfuscate(&options, &report, &error));
+  bool ok = pt_obfuscate(&options, &report, &error);
   g_assert_no_error(error);
+  g_assert_true(ok);
   g_autoptr(PtManifest) manifest = pt_manifest_read(bundle, &error);
   g_assert_no_error(error);
   g_autoptr(PtSecret) secret = pt_secret_read(secret_path, &error);
