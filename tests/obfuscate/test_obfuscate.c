@@ -4,6 +4,7 @@
 #include "base/base.h"
 #include "bundle/bundle.h"
 #include "obfuscate/obfuscate.h"
+#include "onnx/onnx.h"
 
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -148,7 +149,7 @@ static void test_bad_models(void) {
   g_assert_true(g_file_set_contents(broken, "", 0, NULL));
   refused(&o, PT_BASE_ERROR, PT_ERR_INPUT);
   g_assert_true(g_file_set_contents(broken, "\x08\x08garbage that is no model", 26, NULL));
-  refused(&o, g_quark_from_string("pt - onnx - error - quark"), PT_ERR_INPUT);
+  refused(&o, PT_ONNX_ERROR, PT_ERR_INPUT);
   g_unlink(broken);
 }
 
