@@ -71,6 +71,13 @@ void pt_node_set_ints(PtGraph *g, PtNodeId node, const char *name, const int64_t
   a->as.ints = pt_arena_copy(g->arena, v, n * sizeof *v);
 }
 
+void pt_node_set_floats(PtGraph *g, PtNodeId node, const char *name, const float *v, uint32_t n) {
+  PtAttr *a = slot(g, node, name);
+  a->kind = PT_ATTR_FLOATS;
+  a->count = n;
+  a->as.floats = pt_arena_copy(g->arena, v, n * sizeof *v);
+}
+
 static GBytes *const *hold_strings(PtGraph *g, GBytes *const *strings, uint32_t count) {
   GBytes **copy = pt_arena_new_array(g->arena, GBytes *, count);
   for (uint32_t i = 0; i < count; i++) {

@@ -249,6 +249,7 @@ void pt_node_set_int(PtGraph *graph, PtNodeId node, const char *name, int64_t va
 void pt_node_set_float(PtGraph *graph, PtNodeId node, const char *name, float value);
 void pt_node_set_ints(PtGraph *graph, PtNodeId node, const char *name, const int64_t *v,
                       uint32_t n);
+void pt_node_set_floats(PtGraph *graph, PtNodeId node, const char *name, const float *v, uint32_t n);
 void pt_node_set_string(PtGraph *graph, PtNodeId node, const char *name, const char *text);
 /* Copies an attribute of another graph's node; nested graphs are deep-copied, their outer values
  * mapped by map[old outer id] (PT_NONE entries are an internal error). */
