@@ -39,8 +39,7 @@ extern const PtCommand pt_command_obfuscate, pt_command_optimize, pt_command_deo
     pt_command_run, pt_command_verify, pt_command_bench, pt_command_fill, pt_command_inspect,
     pt_command_train;
 
-/* ---- options.c
- * -------------------------------------------------------------------------------------- */
+/* ---- options.c ---- */
 /* Parses argv by `entries` and the common options; *rest receives the positional arguments
  * (g_strfreev), of which there must be least..most. False: return *status (help was asked for, or
  * the use was bad and has been said). */
@@ -68,8 +67,7 @@ bool pt_cli_need(PtCli *cli, const char *option, const char *text, GError **erro
 /* The nearest of `names` (NULL at the end) to a mistyped one, or NULL. */
 const char *pt_cli_nearest(const char *typed, const char *const *names);
 
-/* ---- print.c
- * ---------------------------------------------------------------------------------------- */
+/* ---- print.c ---- */
 /* Prints the result: `json` (stolen) with --json, else `text` (stolen, may be NULL) unless --quiet.
  * Returns `status`, or that of a full disk. */
 int pt_cli_result(PtCli *cli, json_t *json, char *text, int status);
@@ -78,14 +76,12 @@ int pt_cli_result(PtCli *cli, json_t *json, char *text, int status);
 int pt_cli_fail(PtCli *cli, GError *error);
 int pt_cli_exit_status(const GError *error);
 
-/* ---- progress.c
- * ------------------------------------------------------------------------------------- */
+/* ---- progress.c ---- */
 /* A bar on standard error if that is a terminal, from the second second on; silent otherwise. */
 PtProgress pt_cli_progress(PtCli *cli);
 void pt_cli_progress_clear(void);
 
-/* ---- interrupt.c
- * ------------------------------------------------------------------------------------ */
+/* ---- interrupt.c ---- */
 /* From now on SIGINT, SIGTERM and SIGHUP remove what is half-written, then end the process by that
  * signal. */
 void pt_cli_interrupt_init(void);

@@ -36,8 +36,7 @@ static char *help_text(const PtCommand *command, GOptionContext *context) {
                          command->arguments, summary, list, command->help, exit_statuses);
 }
 
-/* ---- did you mean
- * ------------------------------------------------------------------------------------ */
+/* ---- did you mean ---- */
 /* Damerau-Levenshtein distance (neighbours swapped count once). */
 static size_t distance(const char *a, const char *b) {
   size_t n = strlen(a), m = strlen(b);
@@ -97,8 +96,7 @@ static const char *nearest_option(const GOptionEntry *entries, const GOptionEntr
   return NULL;
 }
 
-/* ---- parsing
- * ------------------------------------------------------------------------------------------ */
+/* ---- parsing ---- */
 static GError *usage_error(PtCli *cli, const GError *cause, const char *nearest) {
   g_autofree char *cause_text = g_strdup(cause->message);
   if (cause_text[0])
@@ -162,8 +160,7 @@ const char *const pt_cli_modes[] = {"walk", "generate", "modify", "random", NULL
 const char *const pt_cli_levels[] = {"basic", "extended", "all", NULL};
 const char *const pt_cli_targets[] = {"portable", "native", NULL};
 
-/* ---- values
- * ------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 bool pt_cli_number(const char *option, const char *text, uint64_t least, uint64_t most,
                    uint32_t *out, GError **error) {
   if (!text)

@@ -62,8 +62,7 @@ char *pt_human_plural(uint64_t count, const char *one, const char *many) {
   return g_strdup_printf("%s %s", number, count == 1 ? one : many);
 }
 
-/* ---- lines
- * ------------------------------------------------------------------------------------------ */
+/* ---- lines ---- */
 #define LABEL_WIDTH 12
 
 struct PtLines {
@@ -91,8 +90,7 @@ char *pt_lines_finish(PtLines *lines) {
   return text;
 }
 
-/* ---- tables
- * ----------------------------------------------------------------------------------------- */
+/* ---- tables ---- */
 struct PtTable {
   unsigned columns;
   GPtrArray *cells; /* char*, row after row */

@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* ---- counting
- * --------------------------------------------------------------------------------------- */
+/* ---- counting ---- */
 typedef struct Tally {
   GHashTable *operators; /* char* -> count */
   uint64_t nodes;
@@ -122,8 +121,7 @@ static void tally_lines(const Tally *tally, PtLines *lines) {
   }
 }
 
-/* ---- a model
- * ---------------------------------------------------------------------------------------- */
+/* ---- a model ---- */
 static json_t *interface_json(const PtGraph *graph, const GArray *ids) {
   json_t *list = json_array();
   for (guint i = 0; i < ids->len; i++) {
@@ -197,8 +195,7 @@ static char *inspect_model(const char *path, uint64_t file_bytes, bool json, GEr
   return result;
 }
 
-/* ---- a folder: a bundle, or answers
- * ----------------------------------------------------------------- */
+/* ---- a folder: a bundle, or answers ---- */
 typedef struct Folder {
   Tally tally;
   uint32_t files, unreadable;
@@ -314,8 +311,7 @@ static char *inspect_folder(const char *path, bool json, GError **error) {
   return result;
 }
 
-/* ---- a secret
- * --------------------------------------------------------------------------------------- */
+/* ---- a secret ---- */
 static bool looks_like_json(const char *path) {
   char head[64] = {0};
   FILE *file = fopen(path, "rb");

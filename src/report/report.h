@@ -11,8 +11,7 @@
 #define PT_REPORT_ERROR (pt_report_error_quark())
 GQuark pt_report_error_quark(void);
 
-/* ---- numbers for people; callers free
- * -------------------------------------------------------------- */
+/* ---- numbers for people; callers free ---- */
 char *pt_human_size(uint64_t bytes);    /* "61 kB", "97.5 MB"; powers of ten */
 char *pt_human_seconds(double seconds); /* "340 us", "12.5 ms", "1.90 s", "2 min 05 s" */
 char *pt_human_count(uint64_t count);   /* "25,557,032" */
@@ -23,23 +22,20 @@ char *pt_human_plural(uint64_t count, const char *one, const char *many);
 /* A path as one may paste it into a shell. */
 char *pt_shell_word(const char *path);
 
-/* ---- aligned lines: a label column, then text; an empty label continues the one above
- * --------------- */
+/* ---- aligned lines: a label column, then text; an empty label continues the one above ---- */
 typedef struct PtLines PtLines;
 PtLines *pt_lines_new(void);
 void pt_lines_add(PtLines *lines, const char *label, const char *format, ...) G_GNUC_PRINTF(3, 4);
 char *pt_lines_finish(PtLines *lines); /* frees; caller frees the text */
 
-/* ---- tables: the first column left-aligned, the others right-aligned
- * -------------------------------- */
+/* ---- tables: the first column left-aligned, the others right-aligned ---- */
 typedef struct PtTable PtTable;
 PtTable *pt_table_new(unsigned columns);
 /* `columns` cells, each char*, copied; NULL is empty. */
 void pt_table_row(PtTable *table, const char *const *cells);
 char *pt_table_finish(PtTable *table);
 
-/* ---- JSON; callers json_decref
- * ----------------------------------------------------------------------- */
+/* ---- JSON; callers json_decref ---- */
 json_t *pt_json_text(const char *text); /* NULL gives null; what is not UTF-8 is replaced */
 json_t *pt_json_real(double value); /* NAN and infinities give null, which JSON has no word for */
 char *pt_json_dump(json_t *json);   /* steals; one line and a newline */
@@ -49,8 +45,7 @@ json_t *pt_json_deobfuscate(const PtDeobfuscateOptions *options, const PtDeobfus
 json_t *pt_json_verify(const char *a, const char *b, const PtVerifyReport *report);
 json_t *pt_json_bench(const PtBenchOptions *options, const PtBenchReport *report);
 
-/* ---- text for people; callers free
- * -------------------------------------------------------------------- */
+/* ---- text for people; callers free ---- */
 char *pt_text_obfuscate(const PtObfuscateOptions *options, const PtObfuscateReport *report);
 char *pt_text_optimize(const PtOptimizeOptions *options, const PtOptimizeReport *report);
 char *pt_text_deobfuscate(const PtDeobfuscateOptions *options, const PtDeobfuscateReport *report);
