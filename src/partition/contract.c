@@ -77,6 +77,18 @@ static bool allowed(const Trial *t, uint32_t a, uint32_t b) {
   return x + y <= t->rule.most && (!t->rule.mends || misses(x + y) < misses(x) + misses(y));
 }
 
+/* Edges around a large cluster are entered again and again: their old entries go before they pile
+ * up. */
+static void drop_stale(Trial *t) {
+  size_t kept = 0, len = t->len;
+  for (size_t i = 0; i < len; i++)
+    if (t->time[t->heap[i].edge] == t->heap[i].time && !t->q->edges[t->heap[i].edge].dead)
+      t->heap[kept++] = t->heap[i];
+  t->len = 0;
+  for (size_t i = 0; i < kept; i++)
+    heap_push(t, t->heap[i]);
+}
+
 static void enter(Trial *t, uint32_t e) {
   PtQuotient *q = t->q;
   uint32_t a = pt_find(q, q->edges[e].src), b = pt_find(q, q->edges[e].dst);
@@ -121,6 +133,8 @@ static bool run_phase(Trial *t, Rule rule) {
     uint32_t merged = pt_quotient_merge(q, edge->src, edge->dst, SEARCH_BUDGET);
     if (merged != PT_NONE)
       enter_around(t, merged);
+    if (t->len > 4 * (size_t)q->m + 1024)
+      drop_stale(t);
   }
   return q->alive < before;
 }
@@ -206,22 +220,25 @@ static uint32_t distinct(const PtQuotient *q, const uint32_t *of, uint32_t count
   return kinds;
 }
 
-/* The paper's standard deviation, over the mean; with sizes out of range (auto) and pieces that are
- * equal to no other (mirrored) weighed in. Smaller is better. */
+/* The paper's standard deviation, over the mean; to which -n auto adds how far sizes are from its
+ * range and aim, and mirroring the part of pieces that are equal to no other. Smaller is better. */
 static double score(const Trials *s, const uint32_t *of, uint32_t count) {
   g_autofree uint32_t *size = g_new0(uint32_t, count + 1);
-  double mean = (double)s->total / count, squares = 0, outside = 0;
+  double mean = (double)s->total / count, squares = 0, outside = 0, missed = 0;
   for (uint32_t i = 0; i < s->q->n; i++)
     size[of[i]] += s->q->size[i];
   for (uint32_t i = 0; i < count; i++) {
     squares += (size[i] - mean) * (size[i] - mean);
-    outside += misses(size[i]);
+    outside += misses(size[i]) > 0;
+    missed += misses(size[i]);
   }
   double result = sqrt(squares / count) / mean;
-  if (s->options->plain)
-    return result;
-  result += 0.5 * distinct(s->q, of, count) / count;
-  return s->n ? result : result + 4 * outside / (double)s->total;
+  if (!s->n)
+    result +=
+        4 * missed / (double)s->total + 0.3 * outside / count + 0.02 * fabs(mean - PT_AUTO_SIZE);
+  if (!s->options->plain)
+    result += 0.5 * distinct(s->q, of, count) / count;
+  return result;
 }
 
 static void run_trial(size_t index, void *data) {
@@ -255,13 +272,17 @@ static void run_trial(size_t index, void *data) {
 }
 
 static size_t default_trials(const PtQuotient *q) {
-  return CLAMP((size_t)2500000 / (q->n + q->m + 1), 12, 600);
+  return CLAMP((size_t)2500000 / (q->n + q->m + 1), 12, 300);
 }
 
 uint32_t pt_contract(const PtQuotient *q, uint32_t n, const PtPartitionOptions *options,
                      const PtSeed *seed, uint32_t *of) {
   if (q->n == 0)
     return 0;
+  if (n == 1) {
+    memset(of, 0, q->n * sizeof *of);
+    return 1;
+  }
   Trials s = {.q = q, .options = options, .seed = seed, .n = n};
   for (uint32_t i = 0; i < q->n; i++)
     s.total += q->size[i];

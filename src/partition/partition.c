@@ -41,6 +41,52 @@ static void join_rankless(const PtWork *w, PtQuotient *q, uint32_t cap) {
   }
 }
 
+/* steers[v]: a shape or an index depends on v's data, directly or through cheap operators on
+ * integers and a few numbers. */
+static bool *find_steering(const PtWork *w) {
+  const PtGraph *g = w->graph;
+  bool *steers = g_new0(bool, pt_graph_n_values(g) + 1);
+  for (uint32_t r = w->n_live; r-- > 0;) {
+    const PtNode *node = pt_node(g, w->order[r]);
+    const PtOp *op = pt_op_of(node);
+    bool passes = false;
+    for (uint32_t k = 0; k < node->n_outputs; k++)
+      passes |= node->outputs[k] != PT_NONE && steers[node->outputs[k]];
+    for (uint32_t k = 0; op && k < node->n_inputs; k++) {
+      PtValueId v = node->inputs[k];
+      if (v == PT_NONE || (op->flags & PT_OP_SHAPE_ONLY))
+        continue;
+      const PtType *type = &pt_value(g, v)->type;
+      int64_t count = pt_type_count(type);
+      steers[v] |= (k < 32 && (op->steering >> k & 1)) ||
+                   (passes && (op->flags & PT_OP_CHEAP) &&
+                    (pt_dtype_is_integer(type->dtype) || (count >= 0 && count <= 16)));
+    }
+  }
+  return steers;
+}
+
+/* Shapes and indices that are no clones stay inside a piece where it does not get too large: at a
+ * border they would tell much, and no random input could stand for them. */
+static void join_steering(const PtWork *w, PtQuotient *q, uint32_t cap) {
+  g_autofree bool *steers = find_steering(w);
+  g_autoptr(GArray) set = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+  for (uint32_t i = 0; i < w->n_items; i++) {
+    const PtNode *node = pt_node(w->graph, w->node[i]);
+    for (uint32_t k = 0; k < node->n_outputs; k++) {
+      PtValueId v = node->outputs[k];
+      if (v == PT_NONE || !steers[v])
+        continue;
+      g_array_set_size(set, 0);
+      g_array_append_val(set, i);
+      for (uint32_t u = w->uses->start[v]; u < w->uses->start[v + 1]; u++)
+        if (w->item[w->uses->node[u]] != PT_NONE)
+          g_array_append_val(set, w->item[w->uses->node[u]]);
+      pt_quotient_merge_set(q, (uint32_t *)(void *)set->data, set->len, cap, 4096);
+    }
+  }
+}
+
 static PtQuotient *compact(const PtWork *w, PtQuotient *q, uint32_t *of) {
   PtQuotient *atoms = pt_quotient_compact(q, of);
   pt_work_weigh(w, of, atoms->n, atoms->size); /* what its items share is its own now */
@@ -60,6 +106,7 @@ static PtQuotient *make_atoms(const PtWork *w, const PtPartitionOptions *options
   uint32_t cap = (uint32_t)MIN(2 * mean, 1e9);
   for (; cap > 1 && bare->alive > options->n; cap = cap > 16 ? cap * 3 / 4 : cap - 1) {
     g_autoptr(PtQuotient) q = pt_quotient_copy(bare);
+    join_steering(w, q, cap);
     join_rankless(w, q, cap);
     if (!options->plain)
       pt_fuse(w, q, cap);

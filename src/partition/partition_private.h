@@ -14,7 +14,7 @@
 #define PT_AUTO_SIZE 12 /* nodes a piece that -n auto aims at */
 #define PT_AUTO_LEAST 8 /* and the range it keeps to */
 #define PT_AUTO_MOST 16
-#define PT_CLONE_MOST 32 /* nodes of a chain that is cloned instead of cut */
+#define PT_CLONE_MOST 48 /* nodes of a chain that is cloned instead of cut */
 
 /* ---- work
  * ---------------------------------------------------------------------------------------- */

@@ -366,16 +366,13 @@ bool pt_quotient_merge_set(PtQuotient *q, const uint32_t *items, uint32_t count,
     return false;
   g_autofree uint32_t *set = g_new(uint32_t, n);
   memcpy(set, q->list_b, n * sizeof *set);
-  /* A closed set stays mergeable if its first two in the order merge, again and again. */
-  while (n > 1) {
-    sort_by_label(q, set, n);
-    uint32_t merged = pt_quotient_merge(q, set[0], set[1], PT_NO_BUDGET);
-    if (merged == PT_NONE)
-      return false; /* cannot be: the set is closed */
-    set[1] = merged;
-    memmove(set, set + 1, --n * sizeof *set);
-  }
-  return true;
+  /* Of a closed set, the two that come first in the order can merge, and nothing of the set lies
+   * between them to be moved: one sort does. */
+  sort_by_label(q, set, n);
+  uint32_t merged = set[0];
+  for (uint32_t i = 1; i < n && merged != PT_NONE; i++)
+    merged = pt_quotient_merge(q, merged, set[i], PT_NO_BUDGET);
+  return merged != PT_NONE;
 }
 
 /* ---- reading off
