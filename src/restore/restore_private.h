@@ -65,6 +65,12 @@ double pt_tolerance(double tolerance, PtDtype dtype);
 /* True if a node's result is no function of its inputs, nested ones included. */
 bool pt_graph_is_random(const PtGraph *graph);
 
+/* ---- sharing (share.c)
+ * -----------------------------------------------------------------------------
+ */
+/* Nodes of a graph in topological order that compute the same become one; returns how many died. */
+uint32_t pt_share_nodes(PtGraph *graph);
+
 /* ---- workers (worker.c): hostile work in forked children
  * ------------------------------------------
  */

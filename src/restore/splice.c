@@ -338,6 +338,7 @@ PtGraph *pt_splice(PtGraph *model, const PtSpliced *pieces, uint32_t count, GErr
   if (!ok)
     return NULL;
   pt_graph_refresh_captures(out);
+  pt_share_nodes(out);
   pt_graph_remove_unused(out);
   pt_graph_compact(out);
   return pt_graph_check(out, error) ? g_steal_pointer(&out) : NULL;

@@ -205,6 +205,39 @@ static void test_nested_names(void) {
   g_assert_cmpuint(seen, ==, 4);
 }
 
+/* x -> Shape -> Cast(to) -> y, twice with the same type, once with another; one of the twins is an
+ * output */
+static void test_shared_nodes(void) {
+  g_autoptr(PtGraph) g = pt_graph_new();
+  pt_graph_set_opset(g, "", 17);
+  PtType type = vector(g);
+  PtValueId x = pt_graph_add_input(g, "x", &type), sum = PT_NONE;
+  const int64_t to[] = {PT_FLOAT, PT_FLOAT, PT_DOUBLE, PT_FLOAT};
+  PtValueId casts[4];
+  for (int i = 0; i < 4; i++) {
+    PtValueId shape = pt_graph_add_op(g, "Shape", &x, 1);
+    casts[i] = pt_graph_add_op(g, "Cast", &shape, 1);
+    pt_node_set_int(g, pt_value(g, casts[i])->producer, "to", to[i]);
+  }
+  PtValueId two[2] = {casts[0], casts[1]};
+  sum = pt_graph_add_op(g, "Add", two, 2);
+  PtValueId noise[2];
+  for (int i = 0; i < 2; i++)
+    noise[i] = pt_graph_add_op(g, "RandomNormalLike", &x, 1);
+  pt_graph_add_output(g, sum);
+  pt_graph_add_output(g, casts[2]);
+  pt_graph_add_output(g, casts[3]); /* a twin that has a name to keep */
+  pt_graph_add_output(g, noise[0]);
+  pt_graph_add_output(g, noise[1]);
+  g_assert_cmpuint(pt_share_nodes(g), ==, 4); /* three shapes, one cast */
+  pt_graph_compact(g);
+  g_assert_true(pt_graph_check(g, NULL));
+  g_assert_cmpuint(pt_graph_n_nodes(g), ==, 7);
+  PtNodeId add = pt_value(g, pt_graph_output(g, 0))->producer;
+  g_assert_cmpuint(pt_node(g, add)->inputs[0], ==, pt_node(g, add)->inputs[1]);
+  g_assert_cmpuint(pt_graph_output(g, 3), !=, pt_graph_output(g, 4));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/restore/splice/names", test_names);
@@ -212,5 +245,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/restore/splice/constants", test_constants_shared);
   g_test_add_func("/restore/splice/opsets", test_opset_conflict);
   g_test_add_func("/restore/splice/nested", test_nested_names);
+  g_test_add_func("/restore/share", test_shared_nodes);
   return g_test_run();
 }
