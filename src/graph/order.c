@@ -3,7 +3,21 @@
 
 #include <string.h>
 
+/* As below for nodes with very many inputs, which a hostile file may have: no quadratic scan. */
+static void each_use_of_many(const PtNode *n, void (*visit)(PtValueId, void *), void *data) {
+  g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+  for (uint32_t k = 0; k < n->n_inputs + n->n_captures; k++) {
+    const PtValueId v = k < n->n_inputs ? n->inputs[k] : n->captures[k - n->n_inputs];
+    if (v != PT_NONE && g_hash_table_add(seen, GUINT_TO_POINTER(v + 1)))
+      visit(v, data);
+  }
+}
+
 static void each_use(const PtNode *n, void (*visit)(PtValueId, void *), void *data) {
+  if (n->n_inputs > 256) {
+    each_use_of_many(n, visit, data);
+    return;
+  }
   for (uint32_t k = 0; k < n->n_inputs; k++) {
     bool again = n->inputs[k] == PT_NONE;
     for (uint32_t j = 0; j < k && !again; j++)

@@ -329,6 +329,34 @@ static void test_limits(void) {
   make_fails(types, NULL, PT_ERR_LIMIT, "nested");
 }
 
+/* One node with the most inputs there may be, all distinct: read at once, not in quadratic time. */
+static void test_wide(void) {
+  for (uint32_t n = 65536; n <= 65537; n++) {
+    g_autoptr(Make) make = small();
+    Onnx__NodeProto *node = make_node(make, make->graph, "Concat", "", "z");
+    node->n_input = n;
+    node->input = pt_arena_new_array(make->arena, char *, n);
+    make->graph->n_initializer = n;
+    make->graph->initializer = pt_arena_new_array(make->arena, Onnx__TensorProto *, n);
+    for (uint32_t i = 0; i < n; i++) {
+      char name[16];
+      g_snprintf(name, sizeof name, "w%u", i);
+      make->graph->initializer[i] = make_tensor(make, name, PT_FLOAT, 2, two_floats, 8);
+      node->input[i] = make->graph->initializer[i]->name;
+    }
+    const double start = pt_clock();
+    if (n > 65536) {
+      make_fails(make, NULL, PT_ERR_LIMIT, "more than 65536 inputs");
+      continue;
+    }
+    g_autoptr(GBytes) bytes = make_pack(make);
+    g_autoptr(PtGraph) graph = pt_onnx_read_bytes(bytes, "wide", NULL, NULL, NULL);
+    g_assert_nonnull(graph);
+    g_assert_cmpuint(pt_node(graph, 1)->n_inputs, ==, n);
+    g_assert_cmpfloat(pt_clock() - start, <, 20);
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/onnx/errors/structure", test_structure);
@@ -341,5 +369,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/onnx/errors/truncated", test_truncated);
   g_test_add_func("/onnx/errors/wire", test_wire);
   g_test_add_func("/onnx/errors/limits", test_limits);
+  g_test_add_func("/onnx/errors/wide", test_wide);
   return g_test_run();
 }
