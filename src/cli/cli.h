@@ -74,6 +74,8 @@ int pt_cli_result(PtCli *cli, json_t *json, char *text, int status);
 /* Says the error on standard error in one line (with --json also on standard output); frees it; its
  * exit status. */
 int pt_cli_fail(PtCli *cli, GError *error);
+/* The same; names the input file if the message, from deep below, does not. */
+int pt_cli_fail_with(PtCli *cli, const char *path, GError *error);
 int pt_cli_exit_status(const GError *error);
 
 /* ---- progress.c ---- */

@@ -43,7 +43,7 @@ static int run(PtCli *cli, int argc, char **argv) {
   bool ok = pt_obfuscate(&options, &report, &error);
   pt_cli_folder_end(&folder, ok);
   if (!ok)
-    return pt_cli_fail(cli, error);
+    return pt_cli_fail_with(cli, rest[0], error);
   return pt_cli_result(cli, pt_json_obfuscate(&options, &report),
                        pt_text_obfuscate(&options, &report), PT_EXIT_DONE);
 }

@@ -81,6 +81,12 @@ int pt_cli_result(PtCli *cli, json_t *json, char *text, int status) {
                                       "cannot write to standard output: %s", g_strerror(number)));
 }
 
+int pt_cli_fail_with(PtCli *cli, const char *path, GError *error) {
+  if (error && kinds[code_of(error)].status == PT_EXIT_INPUT && !strstr(error->message, path))
+    g_prefix_error(&error, "%s: ", path);
+  return pt_cli_fail(cli, error);
+}
+
 int pt_cli_fail(PtCli *cli, GError *error) {
   pt_cli_progress_clear();
   if (!error)

@@ -100,7 +100,7 @@ static int run_in(PtCli *cli, Run *run, const char *work, const char *kept) {
     status = pt_cli_result(cli, run_json(run), run_text(run, kept),
                            run->verified.equal ? PT_EXIT_DONE : PT_EXIT_NO);
   else
-    status = pt_cli_fail(cli, error);
+    status = pt_cli_fail_with(cli, run->obfuscate.model, error);
   run_clear(run);
   return status;
 }
