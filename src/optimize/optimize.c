@@ -181,6 +181,42 @@ static GPtrArray *choose(const PtManifest *manifest, const PtOptimizeOptions *op
   return todo;
 }
 
+/* A bundle that was copied in part, or mixed with another, is said before any work is done. A shard
+ * needs only its own. */
+static bool bundle_is_whole(const PtManifest *manifest, const GPtrArray *todo, const char *folder,
+                            GError **error) {
+  g_autoptr(GHashTable) listed = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < manifest->candidates->len; i++)
+    g_hash_table_add(listed, ((PtCandidate *)g_ptr_array_index(manifest->candidates, i))->file);
+  g_autoptr(GPtrArray) names = pt_dir_list(folder, ".onnx", error);
+  if (!names)
+    return false;
+  for (guint i = 0; i < names->len; i++)
+    if (!g_hash_table_contains(listed, g_ptr_array_index(names, i))) {
+      g_set_error(error, PT_OPTIMIZE_ERROR, PT_ERR_MISMATCH,
+                  "%s/%s is not in the bundle's manifest: remove it, or get the bundle again",
+                  folder, (const char *)g_ptr_array_index(names, i));
+      return false;
+    }
+  for (guint i = 0; i < todo->len; i++) {
+    const PtCandidate *candidate = g_ptr_array_index(todo, i);
+    g_autofree char *path = g_build_filename(folder, candidate->file, NULL);
+    g_autoptr(GError) why = NULL;
+    g_autofree char *sha256 = pt_sha256_file(path, &why);
+    if (!sha256)
+      g_set_error(error, PT_OPTIMIZE_ERROR, PT_ERR_MISMATCH,
+                  "%s: the bundle's manifest lists it: get the bundle again", why->message);
+    else if (!g_str_equal(sha256, candidate->sha256))
+      g_set_error(
+          error, PT_OPTIMIZE_ERROR, PT_ERR_MISMATCH,
+          "%s is not the file that the manifest lists (sha256 differs): get the bundle again",
+          path);
+    if (!sha256 || !g_str_equal(sha256, candidate->sha256))
+      return false;
+  }
+  return true;
+}
+
 static bool run_all(Work *work, GError **error) {
   unsigned workers = MIN(pt_threads(work->options->jobs), MAX(work->todo->len, 1));
   g_autofree char *temporary = pt_dir_make_temp("proteus-optimize", error);
@@ -211,15 +247,17 @@ bool pt_optimize(const PtOptimizeOptions *options, PtOptimizeReport *report, GEr
   PtTarget target = {0};
   g_autoptr(PtManifest) manifest = NULL;
   bool ok = read_options(options, &work.run, &target, error) &&
-            (manifest = pt_manifest_read(options->bundle, error)) && prepare_out(options, error) &&
-            record_target(options, &target, error) && make_noise(options, &manifest->noise, error);
+            (manifest = pt_manifest_read(options->bundle, error)) &&
+            (work.todo = choose(manifest, options)) &&
+            bundle_is_whole(manifest, work.todo, options->bundle, error) &&
+            prepare_out(options, error) && record_target(options, &target, error) &&
+            make_noise(options, &manifest->noise, error);
   if (ok) {
     work.run.noise = &manifest->noise;
-    work.todo = choose(manifest, options);
     report->candidates = work.todo->len;
     ok = run_all(&work, error);
-    g_ptr_array_unref(work.todo);
   }
+  g_clear_pointer(&work.todo, g_ptr_array_unref);
   pt_target_clear(&target);
   g_strfreev(work.run.command);
   report->seconds = pt_clock() - start;

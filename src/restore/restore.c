@@ -99,6 +99,26 @@ static bool read_own(Restore *r, GError **error) {
   return r->places != NULL;
 }
 
+/* Answers, and not one of them to a question of this secret's: another bundle's folder. */
+static bool is_of_another(const Restore *r, const char *folder) {
+  g_autoptr(GPtrArray) names = pt_dir_list(folder, ".onnx", NULL);
+  if (!names || names->len == 0)
+    return false;
+  g_autoptr(GHashTable) there = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < names->len; i++)
+    g_hash_table_add(there, g_ptr_array_index(names, i));
+  for (guint b = 0; b < r->secret->buckets->len; b++) {
+    const PtSecretBucket *bucket = g_ptr_array_index(r->secret->buckets, b);
+    for (guint i = 0; i < bucket->candidates->len; i++) {
+      g_autofree char *file =
+          g_strconcat((const char *)g_ptr_array_index(bucket->candidates, i), ".onnx", NULL);
+      if (g_hash_table_contains(there, file))
+        return false;
+    }
+  }
+  return true;
+}
+
 static bool read_policy(Restore *r, GError **error) {
   struct stat st;
   r->policy = (PtAnswerPolicy){.noise = &r->noise, .answers_block = -1};
@@ -111,6 +131,14 @@ static bool read_policy(Restore *r, GError **error) {
   }
   if (!S_ISDIR(st.st_mode))
     return true;
+  if (is_of_another(r, r->options->optimized)) {
+    g_set_error(
+        error, PT_RESTORE_ERROR, PT_ERR_MISMATCH,
+        "%s holds answers to another bundle than that of the secret %s: give the folder that "
+        "optimize made of it",
+        r->options->optimized, r->options->secret);
+    return false;
+  }
   PtTarget target;
   bool found;
   /* a broken note of the optimizer's is no reason to stop: the checks on values decide */

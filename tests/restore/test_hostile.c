@@ -294,6 +294,26 @@ static void test_nothing(void) {
   fixture_clear(&f);
 }
 
+/* Answers to another bundle's questions: the wrong folder, and not an optimizer's fault. */
+static void test_another_bundle(void) {
+  Fixture f;
+  fixture_init(&f);
+  for (uint32_t i = 0; i < PIECES; i++) {
+    g_autofree char *path = fixture_answer(&f, i);
+    g_unlink(path);
+  }
+  g_autofree char *other =
+      g_build_filename(f.answers, "0123456789abcdef0123456789abcdef.onnx", NULL);
+  g_assert_true(g_file_set_contents(other, "whatever", -1, NULL));
+  PtDeobfuscateReport report;
+  g_autoptr(GError) error = NULL;
+  g_assert_false(fixture_restore(&f, &report, &error));
+  g_assert_error(error, PT_RESTORE_ERROR, PT_ERR_MISMATCH);
+  g_assert_nonnull(strstr(error->message, f.answers));
+  g_assert_false(g_file_test(f.out, G_FILE_TEST_EXISTS));
+  fixture_clear(&f);
+}
+
 /* A layout for another CPU, told by the optimizer's own note. */
 static void test_other_block(void) {
   Fixture f;
@@ -317,6 +337,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/restore/hostile/files", test_files);
   g_test_add_func("/restore/hostile/more-files", test_more_files);
   g_test_add_func("/restore/hostile/nothing", test_nothing);
+  g_test_add_func("/restore/hostile/another-bundle", test_another_bundle);
   g_test_add_func("/restore/hostile/other-block", test_other_block);
   return g_test_run();
 }
