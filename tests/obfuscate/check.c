@@ -252,6 +252,7 @@ static void files_alike(const char *bundle, const PtManifest *manifest, const Pt
     const PtSessionOptions options = {.level = PT_LEVEL_NONE};
     g_autoptr(PtSession) session = pt_session_new_file(path, &options, &error);
     g_assert_no_error(error);
+    g_assert_cmpuint(pt_session_n_outputs(session), >, 0);
     g_autoptr(PtGraph) graph = read_candidate(bundle, candidate->id);
     g_assert_true(opset < 0 || opset == pt_graph_opset(graph, ""));
     g_assert_true(ir < 0 || ir == graph->ir_version);
