@@ -198,15 +198,25 @@ static gint more_first(gconstpointer a, gconstpointer b) {
   return x->count != y->count ? (x->count < y->count ? 1 : -1) : strcmp(x->name, y->name);
 }
 
+/* "Conv", and "Conv (nchwc)" where another domain has one of the same name. */
+static const char *operator_name(const PtNode *node, GStringChunk *names) {
+  const char *dot = strrchr(node->domain, '.');
+  if (*node->domain == '\0' || g_str_equal(node->domain, "com.microsoft"))
+    return node->op_type;
+  g_autofree char *text = g_strdup_printf("%s (%s)", node->op_type, dot ? dot + 1 : node->domain);
+  return g_string_chunk_insert_const(names, text);
+}
+
 static bool histogram(PtBenchRow *row, const char *path, GError **error) {
   g_autoptr(PtGraph) graph = pt_onnx_read(path, NULL, error);
   if (!graph)
     return false;
   g_autoptr(GHashTable) at = g_hash_table_new(g_str_hash, g_str_equal);
+  g_autoptr(GStringChunk) names = g_string_chunk_new(1024);
   g_autoptr(GArray) counts = g_array_new(FALSE, TRUE, sizeof(Count));
   row->nodes = pt_graph_n_nodes(graph);
   for (PtNodeId n = 0; n < row->nodes; n++) {
-    const char *op = pt_node(graph, n)->op_type;
+    const char *op = operator_name(pt_node(graph, n), names);
     guint i = GPOINTER_TO_UINT(g_hash_table_lookup(at, op));
     if (i == 0) {
       Count fresh = {.name = op};
