@@ -1,0 +1,170 @@
+/* corpus: the file of public pieces: an index of interfaces, and the pieces as ONNX without
+ * weights, all deflated together. "PTPIECES" version n  then, deflated: n faces, n sizes, n pieces.
+ * Little-endian, as all this runs on. */
+#include "sentinel/corpus_private.h"
+
+#include "onnx/onnx.h"
+
+#include <gio/gio.h>
+#include <string.h>
+
+#define MAX_RAW ((size_t)1 << 28)
+
+struct PtCorpus {
+  GBytes *raw;
+  uint32_t n;
+  const PtFace *faces;   /* [n] in raw */
+  const uint32_t *sizes; /* [n] in raw */
+  uint32_t *offsets;     /* [n] from raw's start */
+  PtGraph **pieces;      /* [n], NULL until read */
+  GMutex lock;
+};
+
+/* clang-format off */
+G_STATIC_ASSERT(sizeof(PtFace) % 8 == 0);
+/* clang-format on */
+
+GBytes *pt_convert(GConverter *converter, const void *data, size_t size, size_t max) {
+  g_autoptr(GByteArray) out = g_byte_array_new();
+  size_t at = 0;
+  for (;;) {
+    uint8_t buffer[16384];
+    gsize took, gave;
+    GConverterResult r =
+        g_converter_convert(converter, (const uint8_t *)data + at, size - at, buffer, sizeof buffer,
+                            G_CONVERTER_INPUT_AT_END, &took, &gave, NULL);
+    if (r == G_CONVERTER_ERROR || out->len + gave > max)
+      return NULL;
+    at += took;
+    g_byte_array_append(out, buffer, (guint)gave);
+    if (r == G_CONVERTER_FINISHED)
+      return g_byte_array_free_to_bytes(g_steal_pointer(&out));
+  }
+}
+
+static bool damaged(const char *path, GError **error) {
+  g_set_error(error, PT_SENTINEL_ERROR, PT_ERR_INPUT,
+              "%s is no corpus of pieces of this version; make one with proteus train.", path);
+  return false;
+}
+
+static bool index_raw(PtCorpus *c, const char *path, GError **error) {
+  gsize size;
+  const uint8_t *raw = g_bytes_get_data(c->raw, &size);
+  uint64_t head = (uint64_t)c->n * (sizeof(PtFace) + sizeof(uint32_t));
+  if (head > size)
+    return damaged(path, error);
+  c->faces = (const PtFace *)(const void *)raw;
+  c->sizes = (const uint32_t *)(const void *)(raw + c->n * sizeof(PtFace));
+  c->offsets = g_new(uint32_t, c->n + 1);
+  c->pieces = g_new0(PtGraph *, c->n + 1);
+  for (uint32_t i = 0; i < c->n; i++) {
+    c->offsets[i] = (uint32_t)head;
+    head += c->sizes[i];
+    if (head > size || c->faces[i].n_inputs > PT_FACE_SLOTS ||
+        c->faces[i].n_outputs > PT_FACE_SLOTS)
+      return damaged(path, error);
+    for (int s = 0; s < 2 * PT_FACE_SLOTS; s++)
+      if (c->faces[i].slot[s].rank > PT_FACE_RANK)
+        return damaged(path, error);
+  }
+  return true;
+}
+
+static char *shipped_path(void) {
+  const char *env = g_getenv("PROTEUS_DATA");
+  const char *const folders[] = {env, PT_SOURCE_DIR "/data", "/usr/local/share/proteus",
+                                 "/usr/share/proteus"};
+  for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+    char *path =
+        folders[i] && *folders[i] ? g_build_filename(folders[i], PT_CORPUS_FILE, NULL) : NULL;
+    if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR))
+      return path;
+    g_free(path);
+  }
+  return NULL;
+}
+
+static GBytes *inflate(const char *path, uint32_t *n, GError **error) {
+  g_autoptr(GBytes) file = pt_file_map(path, MAX_RAW, error);
+  if (!file)
+    return NULL;
+  gsize size;
+  const uint8_t *data = g_bytes_get_data(file, &size);
+  PtCorpusHead head;
+  if (size < sizeof head || memcmp(data, PT_CORPUS_MAGIC, 8) != 0) {
+    damaged(path, error);
+    return NULL;
+  }
+  memcpy(&head, data, sizeof head);
+  g_autoptr(GZlibDecompressor) z = g_zlib_decompressor_new(G_ZLIB_COMPRESSOR_FORMAT_ZLIB);
+  GBytes *raw = head.version == PT_CORPUS_VERSION && head.face_size == sizeof(PtFace)
+                    ? pt_convert(G_CONVERTER(z), data + sizeof head, size - sizeof head, MAX_RAW)
+                    : NULL;
+  *n = head.n;
+  if (!raw)
+    damaged(path, error);
+  return raw;
+}
+
+PtCorpus *pt_corpus_open(const char *path, GError **error) {
+  g_autofree char *found = path ? g_strdup(path) : shipped_path();
+  if (!found) {
+    g_set_error(error, PT_SENTINEL_ERROR, PT_ERR_ENVIRONMENT,
+                "The corpus of public pieces (%s) is not there; set PROTEUS_DATA to its folder or "
+                "make one with proteus train.",
+                PT_CORPUS_FILE);
+    return NULL;
+  }
+  PtCorpus *c = g_new0(PtCorpus, 1);
+  g_mutex_init(&c->lock);
+  c->raw = inflate(found, &c->n, error);
+  if (c->raw && index_raw(c, found, error))
+    return c;
+  c->n = 0;
+  pt_corpus_free(c);
+  return NULL;
+}
+
+void pt_corpus_free(PtCorpus *corpus) {
+  if (!corpus)
+    return;
+  for (uint32_t i = 0; corpus->pieces && i < corpus->n; i++)
+    pt_graph_unref(corpus->pieces[i]);
+  g_free(corpus->pieces);
+  g_free(corpus->offsets);
+  if (corpus->raw)
+    g_bytes_unref(corpus->raw);
+  g_mutex_clear(&corpus->lock);
+  g_free(corpus);
+}
+
+uint32_t pt_corpus_size(const PtCorpus *corpus) {
+  return corpus->n;
+}
+const PtFace *pt_corpus_face(const PtCorpus *corpus, uint32_t i) {
+  return &corpus->faces[i];
+}
+
+/* Types of constants are set now: later the graph is shared by threads and only read. */
+static PtGraph *read_piece(PtCorpus *c, uint32_t i, GError **error) {
+  PtOnnxReadOptions options = {
+      .external = PT_EXTERNAL_REFUSE, .allow_empty = true, .max_nodes = 4096};
+  g_autoptr(GBytes) bytes = g_bytes_new_from_bytes(c->raw, c->offsets[i], c->sizes[i]);
+  PtGraph *g = pt_onnx_read_bytes(bytes, PT_CORPUS_FILE, NULL, &options, error);
+  for (PtValueId v = 0; g && v < pt_graph_n_values(g); v++) {
+    PtValue *value = pt_value(g, v);
+    if (value->constant)
+      value->type = pt_type_of_constant(g, value->constant);
+  }
+  return g;
+}
+
+PtGraph *pt_corpus_piece(PtCorpus *corpus, uint32_t i, GError **error) {
+  g_mutex_lock(&corpus->lock);
+  if (!corpus->pieces[i])
+    corpus->pieces[i] = read_piece(corpus, i, error);
+  PtGraph *piece = corpus->pieces[i];
+  g_mutex_unlock(&corpus->lock);
+  return piece;
+}
