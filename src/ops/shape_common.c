@@ -132,6 +132,19 @@ static int eval_concat(const PtGraph *graph, const PtNode *node, int64_t *out, i
   return n;
 }
 
+/* A list expanded along its one axis. */
+static int eval_expand(const PtGraph *graph, const PtNode *node, int64_t *out, int max, int depth) {
+  int64_t target;
+  int n = input_at(graph, node, 0, out, max, depth);
+  if (n < 1 || input_at(graph, node, 1, &target, 1, depth) != 1 || target < 1 || target > max)
+    return -1;
+  if (n != 1 || target == 1)
+    return n;
+  for (int i = 1; i < target; i++)
+    out[i] = out[0];
+  return (int)target;
+}
+
 static int64_t apply(const char *op, int64_t a, int64_t b) {
   int64_t r;
   if (g_str_equal(op, "Add"))
@@ -169,6 +182,8 @@ static int eval_node(const PtGraph *graph, const PtNode *node, int64_t *out, int
     return eval_gather(graph, node, out, max, depth);
   if (pt_op_is(node, "Slice"))
     return eval_slice(graph, node, out, max, depth);
+  if (pt_op_is(node, "Expand"))
+    return eval_expand(graph, node, out, max, depth);
   if (pt_op_is(node, "Concat"))
     return eval_concat(graph, node, out, max, depth);
   for (size_t i = 0; i < G_N_ELEMENTS(same); i++)

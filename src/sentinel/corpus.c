@@ -71,10 +71,13 @@ static bool index_raw(PtCorpus *c, const char *path, GError **error) {
   return true;
 }
 
+/* PROTEUS_DATA, the source tree, beside the installed program. */
 static char *shipped_path(void) {
-  const char *env = g_getenv("PROTEUS_DATA");
-  const char *const folders[] = {env, PT_SOURCE_DIR "/data", "/usr/local/share/proteus",
-                                 "/usr/share/proteus"};
+  g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
+  g_autofree char *bin = program ? g_path_get_dirname(program) : NULL;
+  g_autofree char *beside = bin ? g_build_filename(bin, "..", "share", "proteus", NULL) : NULL;
+  const char *const folders[] = {g_getenv("PROTEUS_DATA"), PT_SOURCE_DIR "/data", beside,
+                                 "/usr/local/share/proteus", "/usr/share/proteus"};
   for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
     char *path =
         folders[i] && *folders[i] ? g_build_filename(folders[i], PT_CORPUS_FILE, NULL) : NULL;
