@@ -1,6 +1,8 @@
 /* optimize.c: the other party's step. */
 #include "cli/cli.h"
 
+#include <unistd.h>
+
 /* "2/8": the second of eight parts. */
 static bool parse_shard(const char *text, PtOptimizeOptions *options, GError **error) {
   if (!text)
@@ -52,8 +54,11 @@ static int run(PtCli *cli, int argc, char **argv) {
       !pt_cli_real("--timeout", timeout, &options.timeout, &error))
     return pt_cli_fail(cli, error);
   PtOptimizeReport report = {0};
+  bool existed = g_file_test(out, G_FILE_TEST_EXISTS);
   if (!pt_optimize(&options, &report, &error)) {
     pt_optimize_report_clear(&report);
+    if (!existed)
+      rmdir(out); /* answers stay, for --resume; an empty folder is nobody's */
     return pt_cli_fail(cli, error);
   }
   bool none = report.failed > 0 && report.done + report.skipped == 0;

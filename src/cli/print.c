@@ -82,7 +82,10 @@ int pt_cli_result(PtCli *cli, json_t *json, char *text, int status) {
 }
 
 int pt_cli_fail_with(PtCli *cli, const char *path, GError *error) {
-  if (error && kinds[code_of(error)].status == PT_EXIT_INPUT && !strstr(error->message, path))
+  /* trouble with writing names what it wrote */
+  bool input =
+      error && kinds[code_of(error)].status == PT_EXIT_INPUT && code_of(error) != PT_ERR_IO;
+  if (input && !strstr(error->message, path))
     g_prefix_error(&error, "%s: ", path);
   return pt_cli_fail(cli, error);
 }

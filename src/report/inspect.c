@@ -1,6 +1,7 @@
 /* inspect.c: what is in a model, a bundle, a folder of answers, or a secret. */
 #include "bundle/bundle.h"
 #include "onnx/onnx.h"
+#include "optimize/optimize.h"
 #include "report/report.h"
 
 #include <errno.h>
@@ -201,6 +202,7 @@ typedef struct Folder {
   uint32_t files, unreadable;
   uint64_t bytes, smallest, largest;
   GPtrArray *problems; /* char*, one sentence each, the first few */
+  PtTarget target;     /* answers: what they were made with */
 } Folder;
 
 static bool file_size(const char *path, uint64_t *size) {
@@ -244,6 +246,12 @@ static char *folder_result(Folder *folder, const char *kind, const char *path,
       set(o, "noise_floats", json_integer((json_int_t)manifest->noise.floats));
       set(o, "noise_bytes", json_integer((json_int_t)pt_noise_file_size(&manifest->noise)));
     }
+    if (folder->target.with) {
+      set(o, "with", pt_json_text(folder->target.with));
+      set(o, "level", pt_json_text(folder->target.level));
+      set(o, "target", pt_json_text(folder->target.target));
+      set(o, "ort", pt_json_text(folder->target.ort));
+    }
     set(o, "files", json_integer(folder->files));
     set(o, "unreadable", json_integer(folder->unreadable));
     set(o, "bytes", json_integer((json_int_t)folder->bytes));
@@ -269,6 +277,12 @@ static char *folder_result(Folder *folder, const char *kind, const char *path,
   } else {
     g_autofree char *all = pt_human_plural(folder->files, "model", "models");
     pt_lines_add(lines, kind, "%s: %s", path, all);
+    if (folder->target.level)
+      pt_lines_add(lines, "made with", "ONNX Runtime %s, level %s, %s",
+                   folder->target.ort ? folder->target.ort : "", folder->target.level,
+                   folder->target.target ? folder->target.target : "");
+    else if (folder->target.with)
+      pt_lines_add(lines, "made with", "%s", folder->target.with);
   }
   pt_lines_add(lines, "files", "%s, from %s to %s; %s in all", bytes, small, large, nodes);
   for (guint i = 0; i < folder->problems->len; i++)
@@ -305,7 +319,16 @@ static char *inspect_folder(const char *path, bool json, GError **error) {
     g_autofree char *file = g_build_filename(path, name, NULL);
     folder_add(&folder, file);
   }
-  char *result = folder_result(&folder, manifest ? "bundle" : "folder", path, manifest, json);
+  bool answers = false;
+  if (!manifest && !pt_target_read(path, &folder.target, &answers, NULL))
+    answers = false; /* whoever made it, its files count */
+  char *result = folder_result(&folder,
+                               manifest  ? "bundle"
+                               : answers ? "answers"
+                                         : "folder",
+                               path, manifest, json);
+  if (answers)
+    pt_target_clear(&folder.target);
   tally_clear(&folder.tally);
   g_ptr_array_unref(folder.problems);
   return result;
