@@ -9,8 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Blocks of Conv, BatchNormalization, Relu, Conv, BatchNormalization, Add, Relu. */
-static PtGraph *chain(uint32_t nodes) {
+typedef enum { CHAIN, HUB, LADDER } Kind;
+
+/* Blocks of Conv, BatchNormalization, Relu, Conv, BatchNormalization, Add, Relu. HUB: every second
+ * Add reads one value of the first block, as masks are read. LADDER: those of the second half read
+ * their mirror image of the first half, as in a U-net. */
+static PtGraph *blocks(uint32_t nodes, Kind kind) {
   PtGraph *g = pt_graph_new();
   PtDim dims[4] = {{1, NULL}, {16, NULL}, {8, NULL}, {8, NULL}};
   PtType type = pt_type_tensor(g, PT_FLOAT, 4, dims);
@@ -18,19 +22,24 @@ static PtGraph *chain(uint32_t nodes) {
   int64_t w_dims[4] = {16, 16, 3, 3}, c_dims[1] = {16};
   static const char *const ops[] = {
       "Conv", "BatchNormalization", "Relu", "Conv", "BatchNormalization", "Add", "Relu"};
+  g_autofree PtValueId *made = g_new(PtValueId, nodes);
   for (uint32_t i = 0; i < nodes; i++) {
     PtValueId in[5] = {x};
-    uint32_t n_in = 1;
-    if (i % 7 == 0)
+    uint32_t n_in = 1, step = i % 7;
+    if (step == 0)
       skip = x;
-    if (i % 7 % 3 == 0 && i % 7 < 6)
+    if (step == 0 || step == 3)
       in[n_in++] = pt_graph_add_constant(g, NULL, pt_graph_tensor(g, PT_FLOAT, 4, w_dims, NULL));
-    if (i % 7 % 3 == 1)
+    if (step == 1 || step == 4)
       while (n_in < 5)
         in[n_in++] = pt_graph_add_constant(g, NULL, pt_graph_tensor(g, PT_FLOAT, 1, c_dims, NULL));
-    if (i % 7 == 5)
-      in[n_in++] = skip;
-    x = pt_graph_add_op(g, ops[i % 7], in, n_in);
+    if (step == 5) {
+      bool far = i / 7 % 2;
+      in[n_in++] = far && kind == HUB                       ? made[0]
+                   : far && kind == LADDER && i > nodes / 2 ? made[nodes - i]
+                                                            : skip;
+    }
+    made[i] = x = pt_graph_add_op(g, ops[step], in, n_in);
     pt_value(g, x)->type = type;
   }
   pt_graph_add_output(g, x);
@@ -143,10 +152,12 @@ int main(int argc, char **argv) {
     status |= !report_model(argv[i], &options);
   if (argc > 1 && argv[argc - 1][0] != '-' && strstr(argv[argc - 1], ".onnx"))
     return status;
-  for (uint32_t n = 1000; n <= 100000; n *= 10) {
-    g_autofree char *name = g_strdup_printf("residual chain %u", n);
-    g_autoptr(PtGraph) graph = chain(n);
-    status |= !report(name, graph, &options);
-  }
+  static const char *const kinds[] = {"residual chain", "with one hub", "U-net ladder"};
+  for (Kind kind = CHAIN; kind <= LADDER; kind++)
+    for (uint32_t n = 1000; n <= 100000; n *= 10) {
+      g_autofree char *name = g_strdup_printf("%s %u", kinds[kind], n);
+      g_autoptr(PtGraph) graph = blocks(n, kind);
+      status |= !report(name, graph, &options);
+    }
   return status;
 }

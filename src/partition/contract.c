@@ -31,6 +31,7 @@ typedef struct Trial {
   double now, sharpness;
   Rule rule;
   bool mirror;
+  uint32_t budget;
   uint32_t n; /* stop here */
 } Trial;
 
@@ -130,7 +131,7 @@ static bool run_phase(Trial *t, Rule rule) {
     if (edge->dead || t->time[entry.edge] != entry.time)
       continue;
     t->now = entry.time;
-    uint32_t merged = pt_quotient_merge(q, edge->src, edge->dst, SEARCH_BUDGET);
+    uint32_t merged = pt_quotient_merge(q, edge->src, edge->dst, t->budget);
     if (merged != PT_NONE)
       enter_around(t, merged);
     if (t->len > 4 * (size_t)q->m + 1024)
@@ -173,12 +174,20 @@ static void join_apart(Trial *t) {
   }
 }
 
-static void contract_to(Trial *t, double mean, double start) {
+/* Exactly n: sizes may grow step by step. Mirrored to the end, sizes double at every step, which
+ * suits few trials; so most mirror only while clusters are small beside the pieces. */
+static void contract_to(Trial *t, double mean, double start, double mirrored) {
   static const double factors[] = {1, 1.15, 1.3, 1.5, 1.75, 2, 2.5, 3, 4, 6, 10};
+  if (mirrored < 1)
+    run_phase(t, (Rule){(uint32_t)lround(MAX(mean * mirrored, 2)), false});
+  t->mirror &= mirrored >= 1;
   for (size_t i = 0; i < G_N_ELEMENTS(factors) && t->q->alive > t->n; i++)
     run_phase(t, (Rule){(uint32_t)lround(MAX(mean * start * factors[i], 2)), false});
-  while (t->q->alive > t->n && run_phase(t, (Rule){UINT32_MAX, false}))
-    ;
+  do {
+    while (t->q->alive > t->n && run_phase(t, (Rule){UINT32_MAX, false}))
+      ;
+    t->budget = t->budget == PT_NO_BUDGET ? 0 : PT_NO_BUDGET;
+  } while (t->budget && t->q->alive > t->n);
   if (t->q->alive > t->n)
     join_apart(t);
 }
@@ -252,9 +261,13 @@ static void run_trial(size_t index, void *data) {
              .salt = pt_rng_u64(rng),
              .sharpness = 1.0 + (double)(index % 3),
              .mirror = !s->options->plain,
+             .budget = SEARCH_BUDGET,
              .n = s->n};
   if (s->n)
-    contract_to(&t, (double)s->total / s->n, 1.1 + 0.1 * (double)(index / 3 % 4));
+    contract_to(&t, (double)s->total / s->n, 1.1 + 0.1 * (double)(index / 3 % 4),
+                index % 2   ? 0.5
+                : index % 4 ? 0.25
+                            : 1);
   else
     contract_auto(&t, PT_AUTO_SIZE + (uint32_t)(index / 3 % 5));
   g_free(t.heap);

@@ -74,6 +74,7 @@ typedef struct PtQuotient {
   uint32_t *prev, *next; /* [n + 1]; entry n is the list's end */
   PtQuotientEdge *edges;
   uint32_t *out_head, *out_tail, *in_head, *in_tail; /* [n] */
+  uint32_t *out_count, *in_count;                    /* [n] at least the live edges of a cluster */
   uint32_t *mark_f, *mark_b;                         /* [n] == epoch: seen */
   uint32_t *list_f, *list_b;                         /* [n] */
   uint32_t n_f, n_b, epoch;

@@ -26,6 +26,8 @@ static PtQuotient *quotient_alloc(uint32_t n, uint32_t m) {
   q->out_tail = g_new(uint32_t, n + 1);
   q->in_head = g_new(uint32_t, n + 1);
   q->in_tail = g_new(uint32_t, n + 1);
+  q->out_count = g_new0(uint32_t, n + 1);
+  q->in_count = g_new0(uint32_t, n + 1);
   q->mark_f = g_new0(uint32_t, n + 1);
   q->mark_b = g_new0(uint32_t, n + 1);
   q->list_f = g_new(uint32_t, n + 1);
@@ -73,6 +75,8 @@ PtQuotient *pt_quotient_new(uint32_t n, const uint32_t *size, const uint64_t *si
         (PtQuotientEdge){edges[e].src, edges[e].dst, PT_NONE, PT_NONE, edges[e].ports, false};
     append_out(q, edges[e].src, e, e);
     append_in(q, edges[e].dst, e, e);
+    q->out_count[edges[e].src]++;
+    q->in_count[edges[e].dst]++;
   }
   return q;
 }
@@ -92,6 +96,8 @@ PtQuotient *pt_quotient_copy(const PtQuotient *from) {
   memcpy(q->out_tail, from->out_tail, n * sizeof *q->out_tail);
   memcpy(q->in_head, from->in_head, n * sizeof *q->in_head);
   memcpy(q->in_tail, from->in_tail, n * sizeof *q->in_tail);
+  memcpy(q->out_count, from->out_count, n * sizeof *q->out_count);
+  memcpy(q->in_count, from->in_count, n * sizeof *q->in_count);
   return q;
 }
 
@@ -109,6 +115,8 @@ void pt_quotient_free(PtQuotient *q) {
   g_free(q->out_tail);
   g_free(q->in_head);
   g_free(q->in_tail);
+  g_free(q->out_count);
+  g_free(q->in_count);
   g_free(q->mark_f);
   g_free(q->mark_b);
   g_free(q->list_f);
@@ -176,6 +184,7 @@ typedef enum { MERGE_NO, MERGE_FORWARD, MERGE_BACKWARD } Verdict;
 
 /* One cluster's successors on the way from a to b. True if that found a path around. */
 static bool step_forward(PtQuotient *q, uint32_t x, uint32_t a, uint32_t b, uint64_t *steps) {
+  ++*steps;
   for (uint32_t e = q->out_head[x]; e != PT_NONE; e = q->edges[e].next_out) {
     ++*steps;
     if (q->edges[e].dead)
@@ -192,6 +201,7 @@ static bool step_forward(PtQuotient *q, uint32_t x, uint32_t a, uint32_t b, uint
 }
 
 static bool step_backward(PtQuotient *q, uint32_t x, uint32_t a, uint32_t b, uint64_t *steps) {
+  ++*steps;
   for (uint32_t e = q->in_head[x]; e != PT_NONE; e = q->edges[e].next_in) {
     ++*steps;
     if (q->edges[e].dead)
@@ -208,35 +218,42 @@ static bool step_backward(PtQuotient *q, uint32_t x, uint32_t a, uint32_t b, uin
 }
 
 /* a lies before b. On MERGE_FORWARD list_f holds all that follows a and lies before b; on
- * MERGE_BACKWARD list_b all that precedes b and lies after a. */
+ * MERGE_BACKWARD list_b all that precedes b and lies after a. The cheaper side goes first, so that
+ * a hub's many edges are not looked at for each of its neighbours. */
 static Verdict search(PtQuotient *q, uint32_t a, uint32_t b, uint32_t budget) {
-  uint64_t steps = 0;
+  uint64_t cost_f = 0, cost_b = 0;
   uint32_t done_f = 0, done_b = 0;
   next_epoch(q);
-  q->n_f = q->n_b = 0;
+  q->list_f[0] = a;
+  q->list_b[0] = b;
+  q->n_f = q->n_b = 1;
   q->mark_f[a] = q->mark_b[b] = q->epoch;
-  if (step_forward(q, a, a, b, &steps))
-    return MERGE_NO;
-  if (q->n_f == 0)
-    return MERGE_FORWARD;
-  if (step_backward(q, b, a, b, &steps))
-    return MERGE_NO;
-  while (done_b < q->n_b) {
-    if (done_f == q->n_f)
-      return MERGE_FORWARD;
-    if (step_forward(q, q->list_f[done_f++], a, b, &steps) ||
-        step_backward(q, q->list_b[done_b++], a, b, &steps))
+  while (done_f < q->n_f && done_b < q->n_b) {
+    uint32_t x = q->list_f[done_f], y = q->list_b[done_b];
+    uint64_t next_f = cost_f + q->out_count[x] + 1, next_b = cost_b + q->in_count[y] + 1;
+    if (MIN(next_f, next_b) > budget && budget != PT_NO_BUDGET)
       return MERGE_NO;
-    if (steps > budget && budget != PT_NO_BUDGET)
-      return MERGE_NO;
+    if (next_f <= next_b) {
+      done_f++;
+      if (step_forward(q, x, a, b, &cost_f))
+        return MERGE_NO;
+    } else {
+      done_b++;
+      if (step_backward(q, y, a, b, &cost_b))
+        return MERGE_NO;
+    }
   }
-  return MERGE_BACKWARD;
+  bool forward = done_f == q->n_f;
+  uint32_t *list = forward ? q->list_f : q->list_b, *n = forward ? &q->n_f : &q->n_b;
+  memmove(list, list + 1, --*n * sizeof *list); /* without a or b itself */
+  return forward ? MERGE_FORWARD : MERGE_BACKWARD;
 }
 
 /* Drops the cluster's inner edges and folds parallel ones into the first. */
 static void tidy_edges(PtQuotient *q, uint32_t r) {
   next_epoch(q);
   uint32_t last = PT_NONE;
+  q->out_count[r] = q->in_count[r] = 0;
   for (uint32_t e = q->out_head[r], next; e != PT_NONE; e = next) {
     PtQuotientEdge *edge = &q->edges[e];
     next = edge->next_out;
@@ -244,6 +261,7 @@ static void tidy_edges(PtQuotient *q, uint32_t r) {
     if (y != r && q->mark_f[y] != q->epoch) {
       q->mark_f[y] = q->epoch;
       q->list_f[y] = e;
+      q->out_count[r]++;
       *(last == PT_NONE ? &q->out_head[r] : &q->edges[last].next_out) = e;
       last = e;
     } else {
@@ -262,6 +280,7 @@ static void tidy_edges(PtQuotient *q, uint32_t r) {
     if (y != r && q->mark_b[y] != q->epoch) {
       q->mark_b[y] = q->epoch;
       q->list_b[y] = e;
+      q->in_count[r]++;
       *(last == PT_NONE ? &q->in_head[r] : &q->edges[last].next_in) = e;
       last = e;
     } else {

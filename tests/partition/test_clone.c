@@ -210,12 +210,13 @@ static void test_check(void) {
     g_autoptr(GError) error = NULL;
     g_autoptr(PtPartition) p = cut(&n, 3, 1);
     PtPiece *a = g_ptr_array_index(p->pieces, 0), *b = g_ptr_array_index(p->pieces, 1);
+    PtNodeId first = g_array_index(a->nodes, PtNodeId, 0);
     switch (wrong) {
     case 0: /* a node in no piece */
       g_array_set_size(a->nodes, a->nodes->len - 1);
       break;
     case 1: /* a node in two */
-      g_array_prepend_val(b->nodes, g_array_index(a->nodes, PtNodeId, a->nodes->len - 1));
+      g_array_prepend_val(b->nodes, first);
       break;
     case 2: /* an output missing */
       g_array_set_size(a->outputs, 0);
@@ -232,7 +233,7 @@ static void test_check(void) {
                          pt_node(n.g, g_array_index(a->nodes, PtNodeId, 0))->outputs[0]);
       break;
     default: /* nodes out of order */
-      g_array_append_val(a->nodes, g_array_index(a->nodes, PtNodeId, 0));
+      g_array_append_val(a->nodes, first);
       g_array_remove_index(a->nodes, 0);
     }
     g_assert_false(pt_partition_check(n.g, p, &error));
