@@ -336,12 +336,13 @@ static PtGraph *mend(Restore *r, const PtGraph *spliced, PtSeamReport *seams) {
 }
 
 static bool check_whole(Restore *r, const PtGraph *graph, bool *fits, GError **error) {
-  if (!pt_graph_is_random(r->model))
+  if (!pt_graph_is_random(r->model) && r->captures->len > 0)
     return pt_check_whole(r->model, graph, r->captures, r->tolerance, &r->report->difference, fits,
                           error);
-  r->report->difference = NAN; /* two runs of the model itself differ */
-  *fits = true;
-  return true;
+  r->report->difference = NAN; /* two runs of the model itself differ, or there is none */
+  g_autoptr(PtSession) session = pt_session_new(graph, NULL, error);
+  *fits = session != NULL;
+  return *fits;
 }
 
 /* Spliced, mended where that holds. *fits: it computes what the model does. */
@@ -382,7 +383,7 @@ static bool drop_suspicious(Restore *r, uint32_t count, const GError *error) {
 }
 
 static PtGraph *build_until_it_holds(Restore *r, GError **error) {
-  for (uint32_t count = 1;; count *= 2) {
+  for (uint32_t attempt = 0, count = 1;; attempt++, count *= attempt > 3 ? 2 : 1) {
     bool fits;
     g_autoptr(GError) why = NULL;
     g_autoptr(PtGraph) graph = build(r, &fits, &why);

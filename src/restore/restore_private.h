@@ -51,7 +51,8 @@ typedef struct PtCapture {
   uint32_t n_values;
   PtArray **values; /* [n_values of the model]; NULL where not wanted or no tensor */
 } PtCapture;
-/* GPtrArray of PtCapture, owned; dynamic dimensions differ from run to run. */
+/* GPtrArray of PtCapture, owned; dynamic dimensions differ from run to run. Empty where the model
+ * does not run on random inputs. */
 GPtrArray *pt_captures_new(PtGraph *model, GPtrArray *places, const PtSeed *seed, GError **error);
 /* Largest relative difference over captured inputs and a perturbation of them; PT_ERR_REFUSED where
  * it is over what the dtype allows, or where the piece does not load or run. */
