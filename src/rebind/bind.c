@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#define MARGIN (1u << 20) /* elements a derivation may add to four times what it is made of */
 #define MAX_NODES 1000000
 
 typedef struct {
@@ -90,9 +89,9 @@ static bool input_of(Bind *b, PtValueId v, PtDense *in) {
 }
 
 static bool has_room(Bind *b, const PtNode *node, const PtDense *inputs, size_t count) {
-  size_t limit = MARGIN;
+  size_t limit = PT_REBIND_MARGIN;
   for (uint32_t i = 0; i < node->n_inputs; i++)
-    limit = pt_size_add(limit, pt_size_mul(inputs[i].count, 4));
+    limit = pt_size_add(limit, pt_size_mul(inputs[i].count, PT_REBIND_GROWTH));
   if (count > limit || count > b->budget)
     return false;
   b->budget -= count;
@@ -239,7 +238,7 @@ bool pt_rebind_bind(PtGraph *optimized, const PtBinding *bindings, size_t count,
   b.bindings = g_memdup2(bindings, count * sizeof *bindings);
   if (count > 0)
     g_qsort_with_data(b.bindings, (gint)count, sizeof *bindings, by_offset, NULL);
-  b.budget = 16 * (uint64_t)MARGIN;
+  b.budget = 16 * (uint64_t)PT_REBIND_MARGIN;
   for (size_t i = 0; i < count; i++)
     b.budget += 8 * (uint64_t)bindings[i].tensor->count;
   uint32_t n = pt_graph_n_values(optimized);

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define MAX_REAL_BYTES (1u << 16)
+/* Indices and the like, which the candidate has too. */
+#define MAX_REAL_BYTES (1u << 26)
 
 static bool emit_error(GError **error, const char *why) {
   g_set_error(error, PT_REBIND_ERROR, PT_ERR_REFUSED, "a derivation cannot be written: %s", why);
@@ -229,7 +230,7 @@ bool pt_rebind_emit(PtRebind *r, PtExpr *e, PtValueId value, GError **error) {
   GError *inner = NULL;
   if (emit_expr(r, e, value, &inner) == PT_NONE) {
     pt_value(g, value)->constant = before;
-    g_propagate_error(error, inner);
+    g_propagate_prefixed_error(error, inner, "constant '%s': ", pt_value(g, value)->name);
     return false;
   }
   return true;

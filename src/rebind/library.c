@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define SETTLE (1u << 20)      /* elements of a real constant that is evaluated at once */
-#define FOLD_MARGIN (1u << 20) /* elements a fold may add to four times its inputs */
 
 static gint by_offset(gconstpointer a, gconstpointer b) {
   const PtWeight *x = a, *y = b;
@@ -58,9 +57,9 @@ static void add_shape(PtRebind *r, const PtNode *node) {
 }
 
 static bool has_growth_room(const PtNode *node, const PtDense *inputs, size_t bound) {
-  size_t sum = FOLD_MARGIN;
+  size_t sum = PT_REBIND_MARGIN;
   for (uint32_t i = 0; i < node->n_inputs; i++)
-    sum = pt_size_add(sum, pt_size_mul(inputs[i].count, 4));
+    sum = pt_size_add(sum, pt_size_mul(inputs[i].count, PT_REBIND_GROWTH));
   return bound <= sum;
 }
 

@@ -11,6 +11,10 @@
 /* Largest distance, in units of the last place, at which a formula still counts as the optimizer's
  * own. */
 #define PT_REBIND_ULPS 4
+/* A derivation may make this many elements for each of its inputs' (relative position tables gather a few rows often), and
+ * this many more; beyond that it is an attack on memory. */
+#define PT_REBIND_GROWTH 16
+#define PT_REBIND_MARGIN ((size_t)1 << 20)
 
 /* ---- dense arrays (dense.c)
  * ---------------------------------------------------------------------- */
