@@ -62,7 +62,7 @@ static bool bind_slice(Bind *b, PtValueId v, GError **error) {
 /* ---- derivations
  * ---------------------------------------------------------------------------------- */
 static bool is_marked(const PtNode *node) {
-  return !node->dead && node->domain[0] == '\0' && g_str_equal(node->name, PT_REBIND_NODE);
+  return !node->dead && node->domain[0] == '\0' && g_str_has_prefix(node->name, PT_REBIND_NODE);
 }
 
 static bool node_error(GError **error, const PtNode *node, const char *why) {

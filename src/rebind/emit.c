@@ -33,6 +33,13 @@ static PtValueId emit_source(PtRebind *r, const PtExpr *e) {
 
 static PtValueId emit_expr(PtRebind *r, PtExpr *e, PtValueId out, GError **error);
 
+/* ONNX Runtime wants names of nodes to differ. */
+static void mark(PtGraph *g, PtNodeId id) {
+  char name[32];
+  g_snprintf(name, sizeof name, PT_REBIND_NODE "%u", id);
+  pt_node(g, id)->name = pt_arena_string(g->arena, name);
+}
+
 /* The node's output is `out`, or a fresh value where that is PT_NONE. */
 static PtValueId add_marked(PtRebind *r, const char *op, const PtValueId *inputs, uint32_t n,
                             PtValueId out, PtNodeId *id) {
@@ -40,7 +47,7 @@ static PtValueId add_marked(PtRebind *r, const char *op, const PtValueId *inputs
   if (out == PT_NONE)
     out = pt_graph_add_value(g, NULL);
   *id = pt_graph_add_node(g, "", op, inputs, n, &out, 1);
-  pt_node(g, *id)->name = pt_arena_string(g->arena, PT_REBIND_NODE);
+  mark(g, *id);
   return out;
 }
 
@@ -182,7 +189,7 @@ static PtValueId emit_node(PtRebind *r, PtExpr *e, PtValueId out, GError **error
     outs[i] = i == e->output && out != PT_NONE ? out : pt_graph_add_value(r->optimized, NULL);
   PtNodeId id =
       pt_graph_add_node(r->optimized, "", node->op_type, in, node->n_inputs, outs, node->n_outputs);
-  pt_node(r->optimized, id)->name = pt_arena_string(r->optimized->arena, PT_REBIND_NODE);
+  mark(r->optimized, id);
   for (uint32_t i = 0; i < node->n_attrs; i++)
     pt_node_add_attr_copy(r->optimized, id, &node->attrs[i], NULL);
   return outs[e->output];

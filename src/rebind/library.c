@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define SETTLE (1u << 20)      /* elements of a real constant that is evaluated at once */
+#define SETTLE (1u << 20) /* elements of a real constant that is evaluated at once */
 
 static gint by_offset(gconstpointer a, gconstpointer b) {
   const PtWeight *x = a, *y = b;

@@ -6,13 +6,13 @@
 #include "rebind/rebind.h"
 
 #define PT_MAX_RANK 8
-/* Marks derivation nodes: bind evaluates nodes of this name and no others. */
-#define PT_REBIND_NODE "pt_rebind"
+/* Marks derivation nodes: bind evaluates nodes whose names start so, and no others. */
+#define PT_REBIND_NODE "pt_rebind_"
 /* Largest distance, in units of the last place, at which a formula still counts as the optimizer's
  * own. */
 #define PT_REBIND_ULPS 4
-/* A derivation may make this many elements for each of its inputs' (relative position tables gather a few rows often), and
- * this many more; beyond that it is an attack on memory. */
+/* A derivation may make this many elements for each of its inputs' (relative position tables gather
+ * a few rows often), and this many more; beyond that it is an attack on memory. */
 #define PT_REBIND_GROWTH 16
 #define PT_REBIND_MARGIN ((size_t)1 << 20)
 

@@ -101,7 +101,7 @@ PtGraph *pt_way_rebind(const PtWay *way, PtGraph *answer, PtGraph **explained, P
     return NULL;
   report->bytes += g_bytes_get_size(bytes);
   for (PtNodeId n = 0; n < pt_graph_n_nodes(read); n++)
-    report->derivations += g_str_equal(pt_node(read, n)->name, "pt_rebind");
+    report->derivations += g_str_has_prefix(pt_node(read, n)->name, "pt_rebind_");
   if (explained)
     *explained = pt_graph_copy(read);
   g_autoptr(GArray) bindings = pt_way_bindings(way);
