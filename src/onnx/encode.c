@@ -217,11 +217,21 @@ static bool attribute(PtEncoder *encoder, const PtAttr *a, Onnx__AttributeProto 
   }
 }
 
+/* A captured value goes by the name it has where it is made, whatever the copy here was called: pieces
+ * are spliced under new names. */
+static const char *name_of(const PtGraph *graph, PtValueId v) {
+  while (pt_value(graph, v)->outer != PT_NONE && graph->parent) {
+    v = pt_value(graph, v)->outer;
+    graph = graph->parent;
+  }
+  return pt_value(graph, v)->name;
+}
+
 static char **value_names(PtEncoder *encoder, const PtGraph *graph, const PtValueId *ids,
                           uint32_t count) {
   char **names = NEW_ARRAY(encoder, char *, count);
   for (uint32_t i = 0; i < count; i++)
-    names[i] = text(ids[i] == PT_NONE ? "" : pt_value(graph, ids[i])->name);
+    names[i] = text(ids[i] == PT_NONE ? "" : name_of(graph, ids[i]));
   return names;
 }
 
