@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-enum { BLOCK = 64 * 1024, ALIGN = 16 };
+/* Blocks double: a bucket's sentinels are thousands of small graphs, a model is one large one. */
+enum { FIRST_BLOCK = 4 * 1024, BLOCK = 64 * 1024, ALIGN = 16 };
 
 typedef struct Block {
   struct Block *next;
@@ -36,12 +37,13 @@ void *pt_arena_alloc(PtArena *arena, size_t size) {
   size = pt_size_add(size, ALIGN - 1) & ~(size_t)(ALIGN - 1);
   Block *b = arena->blocks;
   if (!b || size > b->size - b->used) {
-    size_t room = MAX(size, (size_t)BLOCK);
+    size_t next = b ? MIN(2 * b->size, (size_t)BLOCK) : (size_t)FIRST_BLOCK;
+    size_t room = MAX(size, next);
     if (room > PTRDIFF_MAX - sizeof(Block)) /* callers check sizes that come from files */
       g_error("an arena was asked for %" G_GSIZE_FORMAT " bytes", size);
     Block *fresh = g_malloc0(sizeof(Block) + room);
     fresh->size = room;
-    if (b && room > BLOCK) { /* a large one goes behind, the current block still has room */
+    if (b && size > next) { /* a large one goes behind, the current block still has room */
       fresh->next = b->next;
       b->next = fresh;
     } else {
