@@ -191,7 +191,8 @@ bool pt_sentinel_make(PtSentinelMode mode, PtGraph *real, GPtrArray *siblings, P
   }
   Maker m = {.real = real, .corpus = corpus, .rng = rng, .dtype = float_dtype(real)};
   m.has_face = pt_face_of(real, &m.face);
-  m.judge = (PtJudge){real, g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL)};
+  m.judge = (PtJudge){real, g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
+                      pt_weight_limit(real, siblings)};
   uint64_t own = pt_sentinel_hash(real);
   g_hash_table_add(m.judge.seen, g_memdup2(&own, sizeof own));
   pt_style_of(&m.style, real, siblings);

@@ -162,7 +162,10 @@ PtGraph *pt_rebuild(const PtGraph *graph, bool strip);
 typedef struct PtJudge {
   const PtGraph *real;
   GHashTable *seen; /* canonical hashes (guint64*) */
+  uint64_t weights; /* elements that its constants may have in all */
 } PtJudge;
+/* The limit for stand-ins of `real`: a few times its own, and not past what the model's pieces need of noise.bin. */
+uint64_t pt_weight_limit(const PtGraph *real, GPtrArray *siblings);
 /* Valid, the real piece's interface, not seen before (then it is now). The graph's types are
  * completed. */
 bool pt_judge(PtJudge *judge, PtGraph *graph);
