@@ -46,8 +46,8 @@ uint64_t pt_seam_bytes(const PtSeams *s, PtValueId v) {
 
 /* ---- convolution and pooling ---- */
 typedef struct Window {
-  int64_t kernel, stride, dilation,
-      padding; /* padding: both sides together; -1: so that sizes stay (SAME) */
+  int64_t kernel, stride, dilation, padding; /* padding: of both sides together */
+  bool same; /* padded so that only the stride makes it smaller */
   bool ceil;
 } Window;
 
@@ -66,25 +66,26 @@ static Window window_of(const PtNode *node, const PtTensor *weight, unsigned axi
   if (count == 2)
     w.dilation = values[axis];
   values = pt_node_ints(node, "pads", &count);
-  if (count == 4)
-    w.padding = values[axis] + values[axis + 2];
+  if (count == 4 && __builtin_add_overflow(values[axis], values[axis + 2], &w.padding))
+    w.padding = INT64_MIN; /* nonsense, and refused as such */
   if (pt_node_string_is(node, "auto_pad", "SAME_UPPER") ||
       pt_node_string_is(node, "auto_pad", "SAME_LOWER"))
-    w.padding = -1;
+    w.same = true;
   else if (pt_node_string_is(node, "auto_pad", "VALID"))
     w.padding = 0;
   return w;
 }
 
 static PtDim slide(PtSeams *s, PtDim in, Window w) {
-  int64_t extent;
-  if (__builtin_mul_overflow(w.kernel - 1, w.dilation, &extent) || extent < 0 ||
-      w.padding > 1 << 30)
+  const int64_t most = 1 << 30; /* products of two fit */
+  if (w.kernel < 1 || w.kernel > most || w.dilation < 1 || w.dilation > most || w.padding < 0 ||
+      w.padding > most || in.size > most)
     return (PtDim){.size = -1};
-  bool same = w.padding < 0 || w.padding == extent; /* out = ceil(in / stride) */
+  int64_t extent = (w.kernel - 1) * w.dilation;
+  bool same = w.same || w.padding == extent; /* out = ceil(in / stride) */
   if (in.size >= 0) {
     int64_t room = same ? in.size - 1 : in.size + w.padding - extent - 1;
-    if (room < 0 || in.size > INT64_C(1) << 40)
+    if (room < 0)
       return (PtDim){.size = -1};
     /* rounding up has exceptions at the border: better not known than wrong */
     return (PtDim){.size = w.ceil && room % w.stride ? -1 : room / w.stride + 1};
@@ -115,7 +116,7 @@ static PtType slide_type(PtSeams *s, const PtNode *node, const PtType *in, const
 
 /* ---- nodes of the blocked domain ---- */
 static int64_t round_up(int64_t channels, int64_t block) {
-  return channels <= 0 ? 0 : (channels + block - 1) / block * block;
+  return channels <= 0 || channels > INT32_MAX ? 0 : (channels + block - 1) / block * block;
 }
 
 static void infer_reorder_input(PtSeams *s, const PtNode *n, PtSeamValue *out) {
