@@ -40,6 +40,11 @@ double pt_arith_at(PtFormOp op, PtDtype dtype, double a, double b) {
   return pt_round_to(dtype, x);
 }
 
+/* Weights lie in a mapped file, at any address. */
+typedef float LooseFloat __attribute__((aligned(1), may_alias));
+typedef double LooseDouble __attribute__((aligned(1), may_alias));
+typedef uint16_t LooseSmall __attribute__((aligned(1), may_alias));
+
 #define RUN(TYPE, SA, SB, EXPR)                                                                    \
   do {                                                                                             \
     for (int64_t i = 0; i < n; i++) {                                                              \
@@ -56,8 +61,8 @@ double pt_arith_at(PtFormOp op, PtDtype dtype, double a, double b) {
     else                                                                                           \
       RUN(TYPE, sa, sb, EXPR);                                                                     \
   } while (0)
-#define DEFINE_ROW(NAME, TYPE, ROOT)                                                               \
-  static void NAME(PtFormOp op, TYPE *out, const TYPE *a, int64_t sa, const TYPE *b, int64_t sb,   \
+#define DEFINE_ROW(NAME, TYPE, LOOSE, ROOT)                                                        \
+  static void NAME(PtFormOp op, TYPE *out, const LOOSE *a, int64_t sa, const LOOSE *b, int64_t sb, \
                    int64_t n) {                                                                    \
     switch (op) {                                                                                  \
     case PT_FORM_ADD:                                                                              \
@@ -86,12 +91,12 @@ double pt_arith_at(PtFormOp op, PtDtype dtype, double a, double b) {
       break;                                                                                       \
     }                                                                                              \
   }
-DEFINE_ROW(row_float, float, sqrtf)
-DEFINE_ROW(row_double, double, sqrt)
+DEFINE_ROW(row_float, float, LooseFloat, sqrtf)
+DEFINE_ROW(row_double, double, LooseDouble, sqrt)
 
 /* The 16-bit formats compute in float32 and round. */
-static void row_small(PtFormOp op, PtDtype dtype, uint16_t *out, const uint16_t *a, int64_t sa,
-                      const uint16_t *b, int64_t sb, int64_t n) {
+static void row_small(PtFormOp op, PtDtype dtype, uint16_t *out, const LooseSmall *a, int64_t sa,
+                      const LooseSmall *b, int64_t sb, int64_t n) {
   bool half = dtype == PT_FLOAT16;
   for (int64_t i = 0; i < n; i++) {
     float x = half ? pt_half_to_float(a[i * sa]) : pt_brain_to_float(a[i * sa]);
@@ -125,16 +130,17 @@ static void arith_task(size_t index, void *data) {
     b += at * job->b[i];
   }
   if (job->dtype == PT_FLOAT)
-    row_float(job->op, (float *)(void *)job->out + out, (const float *)(const void *)job->in_a + a,
-              job->sa, (const float *)(const void *)job->in_b + b, job->sb, n);
+    row_float(job->op, (float *)(void *)job->out + out,
+              (const LooseFloat *)(const void *)job->in_a + a, job->sa,
+              (const LooseFloat *)(const void *)job->in_b + b, job->sb, n);
   else if (job->dtype == PT_DOUBLE)
     row_double(job->op, (double *)(void *)job->out + out,
-               (const double *)(const void *)job->in_a + a, job->sa,
-               (const double *)(const void *)job->in_b + b, job->sb, n);
+               (const LooseDouble *)(const void *)job->in_a + a, job->sa,
+               (const LooseDouble *)(const void *)job->in_b + b, job->sb, n);
   else
     row_small(job->op, job->dtype, (uint16_t *)(void *)job->out + out,
-              (const uint16_t *)(const void *)job->in_a + a, job->sa,
-              (const uint16_t *)(const void *)job->in_b + b, job->sb, n);
+              (const LooseSmall *)(const void *)job->in_a + a, job->sa,
+              (const LooseSmall *)(const void *)job->in_b + b, job->sb, n);
 }
 
 /* Strides of `in` broadcast to the form's shape. */

@@ -90,25 +90,35 @@ static void copy_plane(size_t element, uint8_t *out, int64_t out_row, int64_t ou
              (size_t)columns * element);
     return;
   }
+  /* weights lie in a mapped file, at any address */
 #define PLANE(TYPE)                                                                                \
+  typedef TYPE loose_##TYPE __attribute__((aligned(1), may_alias));                                \
   for (int64_t c0 = 0; c0 < columns; c0 += 32) {                                                   \
     int64_t c1 = MIN(c0 + 32, columns);                                                            \
     for (int64_t r = 0; r < rows; r++) {                                                           \
       TYPE *o = (TYPE *)(void *)out + r * out_row;                                                 \
-      const TYPE *s = (const TYPE *)(const void *)in + r * in_row;                                 \
+      const loose_##TYPE *s = (const loose_##TYPE *)(const void *)in + r * in_row;                 \
       for (int64_t c = c0; c < c1; c++)                                                            \
         o[c * out_column] = s[c * in_column];                                                      \
     }                                                                                              \
   }
   switch (element) {
-  case 1:
-    PLANE(uint8_t) break;
-  case 2:
-    PLANE(uint16_t) break;
-  case 4:
-    PLANE(uint32_t) break;
-  case 8:
-    PLANE(uint64_t) break;
+  case 1: {
+    PLANE(uint8_t)
+    break;
+  }
+  case 2: {
+    PLANE(uint16_t)
+    break;
+  }
+  case 4: {
+    PLANE(uint32_t)
+    break;
+  }
+  case 8: {
+    PLANE(uint64_t)
+    break;
+  }
   default:
     for (int64_t r = 0; r < rows; r++)
       for (int64_t c = 0; c < columns; c++)
