@@ -33,28 +33,53 @@ static bool is_steering(PtRebind *r, PtDtype dtype, double x) {
          fabs(x) == DBL_MAX || x == (double)-3.3895313892515355e38f || is_real_scalar(r, dtype, x);
 }
 
+#define MAX_SCALARS 64
+/* A root, inverse, product or quotient of the candidate's own one-element constants. */
+static bool is_of_scalars(PtRebind *r, PtDtype dtype, double x) {
+  double scalars[MAX_SCALARS];
+  uint32_t n = 0;
+  for (guint i = 0; i < r->reals->len && n < MAX_SCALARS; i++) {
+    PtExpr *e = g_ptr_array_index(r->reals, i);
+    double c = e->type.count == 1 && pt_dtype_is_float(e->type.dtype) ? pt_expr_first(r, e) : NAN;
+    bool known = !isfinite(c) || c == 0;
+    for (uint32_t k = 0; k < n && !known; k++)
+      known = scalars[k] == c;
+    if (!known)
+      scalars[n++] = c;
+  }
+  for (uint32_t i = 0; i < n; i++) {
+    double c = scalars[i], root = sqrt(fabs(c));
+    double derived[] = {1 / c, -c, root, 1 / root, c * c, c / 2, c * 2};
+    for (size_t k = 0; k < G_N_ELEMENTS(derived) + 2 * n; k++) {
+      size_t other = k - G_N_ELEMENTS(derived);
+      double value = k < G_N_ELEMENTS(derived) ? derived[k]
+                     : other < n               ? c * scalars[other]
+                                               : c / scalars[other - n];
+      if (pt_ulps(dtype, pt_round_to(dtype, value), x) <= 1)
+        return true;
+    }
+  }
+  return false;
+}
+
 /* One element that an optimizer computes from real ones: 1/8, sqrt(2/pi), ... */
 static bool is_plain_scalar(PtRebind *r, PtDtype dtype, double x) {
   if (is_steering(r, dtype, x))
     return true;
-  double forms[] = {1 / x,    x * x,   1 / (x * x), x * 10, x * 100,
-                    x * 1000, x * 1e4, x * 1e5,     x * 1e6};
-  for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
-    double whole = round(forms[i]);
-    if (whole != 0 && fabs(whole) <= 1048576 && fabs(forms[i] - whole) <= fabs(whole) * 2e-7)
+  double size = fabs(x);
+  double forms[] = {1 / round(1 / size), sqrt(round(size * size)),
+                    1 / sqrt(round(1 / (size * size)))};
+  for (size_t i = 0; i < G_N_ELEMENTS(forms);
+       i++) /* of whole numbers: the inverse, the root, its inverse */
+    if (size <= 65536 && size >= 1.0 / 65536 &&
+        pt_ulps(dtype, pt_round_to(dtype, forms[i]), size) <= 1)
+      return true;
+  for (double power = 10; power <= 1e12; power *= 10) { /* up to four digits */
+    double whole = round(x * power);
+    if (whole != 0 && fabs(whole) <= 9999 && pt_round_to(dtype, whole / power) == x)
       return true;
   }
-  for (guint i = 0; i < r->reals->len; i++) {
-    PtExpr *e = g_ptr_array_index(r->reals, i);
-    if (e->type.count != 1 || !pt_dtype_is_float(e->type.dtype))
-      continue;
-    double c = pt_expr_first(r, e), root = sqrt(fabs(c));
-    double derived[] = {1 / c, -c, root, 1 / root, c * c, c / 2, c * 2};
-    for (size_t k = 0; k < G_N_ELEMENTS(derived); k++)
-      if (pt_ulps(dtype, pt_round_to(dtype, derived[k]), x) <= 1)
-        return true;
-  }
-  return false;
+  return is_of_scalars(r, dtype, x);
 }
 
 /* Equal to a constant that holds no weight, whatever its shape. */
@@ -130,22 +155,29 @@ static bool is_own_slice(PtRebind *r, const PtTensor *tensor) {
 
 /* ---- one constant
  * --------------------------------------------------------------------------------- */
-static PtExpr *explain_plain(PtRebind *r, const PtDense *d, uint32_t *ulps) {
-  PtExpr *e = pt_rebind_decode(r, d);
+static PtExpr *explain_plain(PtRebind *r, const PtDense *d, bool thorough, uint32_t *ulps) {
+  /* a single value may hit noise by chance, so what it may be computed from comes first */
+  PtExpr *e = d->count > 1 ? pt_rebind_decode(r, d) : NULL;
   *ulps = 0;
-  return e ? e : pt_rebind_match(r, d, ulps);
+  e = e ? e : pt_rebind_match(r, d, thorough, ulps);
+  if (e || d->count > 1)
+    return e;
+  *ulps = 0;
+  return pt_rebind_decode(r, d);
 }
 
-static PtExpr *explain(PtRebind *r, const PtDense *d, bool pairs) {
+/* Thorough: the hypotheses that cost more; only for what is still open, so that a hostile answer
+ * cannot ask for them often. */
+static PtExpr *explain(PtRebind *r, const PtDense *d, bool thorough) {
   uint32_t best_ulps, ulps;
-  PtExpr *best = explain_plain(r, d, &best_ulps);
+  PtExpr *best = explain_plain(r, d, thorough, &best_ulps);
   if (best && best_ulps == 0)
     return best;
   for (uint32_t i = 0; i < PT_LAYOUTS; i++) {
     PtDense plain;
     if (!pt_rebind_unblock(d, i, r->threads, &plain))
       continue;
-    PtExpr *e = pt_rebind_block(r, explain_plain(r, &plain, &ulps), i);
+    PtExpr *e = pt_rebind_block(r, explain_plain(r, &plain, thorough, &ulps), i);
     pt_dense_clear(&plain);
     if (e && (!best || ulps < best_ulps)) {
       best = e;
@@ -154,7 +186,7 @@ static PtExpr *explain(PtRebind *r, const PtDense *d, bool pairs) {
     if (best && best_ulps == 0)
       return best;
   }
-  return best || !pairs ? best : pt_rebind_match_pairs(r, d, &ulps);
+  return best || !thorough ? best : pt_rebind_match_pairs(r, d, &ulps);
 }
 
 static bool refuse(GError **error, const PtGraph *g, PtValueId v, const char *why) {

@@ -264,12 +264,12 @@ static PtExpr *search_done(const Search *s, uint32_t *ulps) {
   return s->best;
 }
 
-PtExpr *pt_rebind_match(PtRebind *r, const PtDense *target, uint32_t *ulps) {
+PtExpr *pt_rebind_match(PtRebind *r, const PtDense *target, bool thorough, uint32_t *ulps) {
   Search s = {r, target, NULL, PT_REBIND_ULPS + 1};
   for (guint i = 0; i < r->library->len; i++)
     if (try_views(&s, g_ptr_array_index(r->library, i)))
       return search_done(&s, ulps);
-  if (s.best || pt_dtype_bits(target->dtype) < 8 || target->count < 2)
+  if (s.best || !thorough || pt_dtype_bits(target->dtype) < 8 || target->count < 2)
     return search_done(&s, ulps);
   for (guint i = 0; i < r->library->len; i++)
     if (try_slices(&s, g_ptr_array_index(r->library, i)))

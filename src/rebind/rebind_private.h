@@ -195,8 +195,9 @@ void pt_rebind_walk(PtRebind *r);
  * from. */
 PtExpr *pt_rebind_decode(PtRebind *r, const PtDense *target);
 /* match.c: an expression of the library under a view; *ulps receives the largest distance (0:
- * bit-identical). */
-PtExpr *pt_rebind_match(PtRebind *r, const PtDense *target, uint32_t *ulps);
+ * bit-identical). Thorough: also
+ * slices and concatenations of expressions, which takes a while. */
+PtExpr *pt_rebind_match(PtRebind *r, const PtDense *target, bool thorough, uint32_t *ulps);
 /* A sum, difference, product or quotient of two of the library. */
 PtExpr *pt_rebind_match_pairs(PtRebind *r, const PtDense *target, uint32_t *ulps);
 /* Largest distance over all elements; UINT32_MAX where it is over PT_REBIND_ULPS. */
