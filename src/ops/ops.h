@@ -72,9 +72,13 @@ static inline bool pt_op_is(const PtNode *node, const char *name) {
 /* All rows, for listings and tests. */
 const PtOp *pt_op_table(size_t *count);
 
-/* Types of a node's outputs [n_outputs] by its row's rule, from its inputs' types; PT_TYPE_UNKNOWN where there is no rule.
- * False if the node is invalid for these inputs. Does not change the graph but for types of constants. */
+/* Types of a node's outputs [n_outputs] by its row's rule, from its inputs' types; PT_TYPE_UNKNOWN
+ * where there is no rule. False if the node is invalid for these inputs. Does not change the graph
+ * but for types of constants. */
 bool pt_op_infer(PtGraph *graph, const PtNode *node, PtType *outputs);
+/* The data of an integer value where it follows from constants and known sizes, -1 for elements
+ * that do not. Returns how many there are, -1 if that is not known or more than `max`. */
+int pt_op_value(const PtGraph *graph, PtValueId value, int64_t *out, int max);
 PtType pt_type_of_constant(PtGraph *graph, const PtTensor *tensor);
 
 /* role[value id] of constants, traced through PT_OP_PASSES operators and elementwise positivity:

@@ -1,4 +1,5 @@
-/* shape: the shape rules that table.c's rows name, by family (shape_*.c), and what they share; private to ops. */
+/* shape: the shape rules that table.c's rows name, by family (shape_*.c), and what they share;
+ * private to ops. */
 #ifndef PT_OPS_SHAPE_H
 #define PT_OPS_SHAPE_H
 
@@ -10,22 +11,26 @@
 
 /* The type of input i if it is a tensor, else NULL. */
 const PtType *pt_shape_in(const PtNode *node, const PtType *const *inputs, uint32_t i);
-static inline bool pt_shape_ranked(const PtType *t) { return t && t->rank >= 0; }
+static inline bool pt_shape_ranked(const PtType *t) {
+  return t && t->rank >= 0;
+}
 /* A tensor type of this dtype with `rank` fresh dims, all unknown; rank -1: unknown rank. */
 PtType pt_shape_new(PtGraph *graph, PtDtype dtype, int32_t rank);
-static inline PtDim pt_dim_of(int64_t size) { return (PtDim){.size = size < 0 ? -1 : size}; }
+static inline PtDim pt_dim_of(int64_t size) {
+  return (PtDim){.size = size < 0 ? -1 : size};
+}
 /* Both must hold the same size; the better known one into *out. */
 bool pt_dim_merge(PtDim a, PtDim b, PtDim *out);
 bool pt_dim_broadcast(PtDim a, PtDim b, PtDim *out);
 /* dims of `out` (rank max(a, b)) by numpy's rule. */
-bool pt_dims_broadcast(PtGraph *graph, PtDtype dtype, const PtType *a, const PtType *b, PtType *out);
-/* The data of an integer value where it follows from constants and known sizes; -1 entries where it does not. Returns the
- * number of elements, -1 where even that is not known. */
-int pt_shape_value(const PtGraph *graph, PtValueId value, int64_t *out, int max);
-/* The same for input i of a node; *count 0 and true if it is left out. */
+bool pt_dims_broadcast(PtGraph *graph, PtDtype dtype, const PtType *a, const PtType *b,
+                       PtType *out);
+/* pt_op_value of input i of a node; *count 0 and true if it is left out. */
 int pt_shape_ints(const PtGraph *graph, const PtNode *node, uint32_t i, int64_t *out, int max);
-/* Axes from the attribute or input i, made positive and checked; -1 unknown, -2 invalid, 0 none given. */
-int pt_shape_axes(const PtGraph *graph, const PtNode *node, uint32_t i, int32_t rank, int64_t *axes);
+/* Axes from the attribute or input i, made positive and checked; -1 unknown, -2 invalid, 0 none
+ * given. */
+int pt_shape_axes(const PtGraph *graph, const PtNode *node, uint32_t i, int32_t rank,
+                  int64_t *axes);
 /* axis in [-rank, rank) made positive, -1 if out of range. */
 static inline int64_t pt_axis(int64_t axis, int64_t rank) {
   if (axis < 0)

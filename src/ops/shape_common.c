@@ -221,7 +221,7 @@ static int value_at(const PtGraph *graph, PtValueId value, int64_t *out, int max
   return (int)n;
 }
 
-int pt_shape_value(const PtGraph *graph, PtValueId value, int64_t *out, int max) {
+int pt_op_value(const PtGraph *graph, PtValueId value, int64_t *out, int max) {
   return value_at(graph, value, out, max, 12);
 }
 

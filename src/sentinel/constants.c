@@ -142,8 +142,12 @@ static bool wanted_dims(Ask *a, const PtOp *op) {
     return true;
   }
   if (pt_op_is(node, "Gather") && a->slot == 0) {
-    if (a->width > 0 && a->old->rank == 2 && pt_node_int(node, "axis", 0) == 0)
+    bool by_rows = pt_node_int(node, "axis", 0) == 0;
+    if (a->width > 0 && a->old->rank == 2 && by_rows)
       a->dims[1] = a->width;
+    if (a->draft->rows > 0 && by_rows && node->inputs[1] != PT_NONE &&
+        !pt_value(a->donor, node->inputs[1])->constant)
+      a->dims[0] = MAX(a->draft->rows, a->dims[0]);
     return true;
   }
   if (pt_op_is(node, "Concat"))

@@ -10,9 +10,15 @@ static bool at_random_node(PtDraft *d, Try try_node) {
   if (n == 0)
     return false;
   uint32_t start = (uint32_t)pt_rng_below(d->rng, n);
-  for (uint32_t i = 0; i < n; i++)
-    if (!pt_node(d->graph, (start + i) % n)->dead && try_node(d, (start + i) % n))
+  g_autofree bool *fixed = pt_find_fixed(d->graph);
+  for (uint32_t i = 0; i < n; i++) {
+    const PtNode *node = pt_node(d->graph, (start + i) % n);
+    if (node->dead || node->n_outputs == 0 || node->outputs[0] == PT_NONE ||
+        fixed[node->outputs[0]])
+      continue;
+    if (try_node(d, (start + i) % n))
       return true;
+  }
   return false;
 }
 

@@ -167,7 +167,7 @@ static PtValueId by_scalar(PtDraft *d, PtValueId x) {
 
 /* ---- where
  * ---------------------------------------------------------------------------------------------- */
-/* A float of which no size is made: anything of two or more axes that is not cast to an integer. */
+/* A float of two or more axes. */
 static bool is_site(const PtDraft *d, PtValueId v, const bool *used) {
   const PtValue *value = pt_value(d->graph, v);
   const PtType *t = &value->type;
@@ -182,11 +182,6 @@ static void find_used(const PtGraph *g, bool *used) {
     for (uint32_t i = 0; i < pt_node(g, n)->n_inputs; i++)
       if (pt_node(g, n)->inputs[i] != PT_NONE)
         used[pt_node(g, n)->inputs[i]] = true;
-  for (PtNodeId n = 0; n < pt_graph_n_nodes(g); n++) {
-    const PtNode *node = pt_node(g, n);
-    if (pt_op_is(node, "Cast") && !pt_dtype_is_float((PtDtype)pt_node_int(node, "to", PT_FLOAT)))
-      used[node->inputs[0]] = false;
-  }
 }
 
 static PtValueId pick_site(PtDraft *d) {
@@ -194,8 +189,9 @@ static PtValueId pick_site(PtDraft *d) {
   g_autofree bool *used = g_new0(bool, n + 1);
   g_autofree PtValueId *sites = g_new(PtValueId, n + 1);
   find_used(d->graph, used);
+  g_autofree bool *fixed = pt_find_fixed(d->graph);
   for (PtValueId v = 0; v < n; v++)
-    if (is_site(d, v, used))
+    if (!fixed[v] && is_site(d, v, used))
       sites[count++] = v;
   return count ? sites[pt_rng_below(d->rng, count)] : PT_NONE;
 }

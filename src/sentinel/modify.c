@@ -137,6 +137,8 @@ static PtGraph *from_donor(Maker *m, Donor *donor) {
     at[i] = (uint8_t)i;
   PtDraft d;
   draft_init(m, &d);
+  if (!self && !pt_ints_fit(graph, m->real, at, &d.rows))
+    return NULL;
   d.graph = empty_like(m->real);
   g_autofree PtRole *roles = pt_roles(graph);
   PtValueId outputs[PT_FACE_SLOTS];

@@ -78,6 +78,7 @@ typedef struct PtDraft {
   int64_t opset;
   bool batch_norm; /* new convolutions are normalized */
   const PtStyle *style;
+  int64_t rows; /* of tables that the real piece's integers index, 0: as the donor has them */
   PtRng *rng;
 } PtDraft;
 /* Adds a node, infers its outputs' types; PT_NONE if it is invalid. One output. attrs are set by
@@ -117,6 +118,13 @@ bool pt_form_same(const PtNode *node, int64_t from, int64_t to);
 /* Emits the donor's node in the draft's form; inputs mapped. PT_NONE if there is no way. */
 bool pt_form_convert(PtDraft *draft, const PtGraph *donor, const PtNode *node,
                      const PtValueId *inputs, PtValueId *outputs);
+
+/* ints.c: whether the donor does with the real piece's integers what is safe to do with them:
+ * look-ups of what is looked up there. *rows: of the real piece's table, 0 without one. */
+bool pt_ints_fit(const PtGraph *donor, const PtGraph *real, const uint8_t *at, int64_t *rows);
+/* [n_values] of an index or a size depends on the value: no edit may change it. Caller frees with
+ * g_free. */
+bool *pt_find_fixed(const PtGraph *graph);
 
 /* transplant.c: false if the donor does not fit. output[donor output]: the draft's value. */
 bool pt_transplant(PtDraft *draft, const PtGraph *donor, const PtRole *roles, const uint8_t *at,

@@ -259,6 +259,23 @@ static bool find_derived(Work *w) {
 
 static bool plant(Work *w, const PtNode *node);
 
+/* A target computed at run time: trusted if its numbers are known here, or nothing changed since
+ * the donor's own. */
+static bool computed_target_fits(const Work *w, const PtNode *node, uint32_t slot,
+                                 const PtValueId *in) {
+  int64_t v[32];
+  int n = pt_op_value(w->draft->graph, in[slot], v, 32);
+  bool known = n >= 0;
+  for (int i = 0; i < n; i++)
+    known &= v[i] >= 0;
+  if (known)
+    return true;
+  if (slot == 0)
+    return !pt_type_is_static(&pt_value(w->donor, node->outputs[0])->type);
+  const PtType *was = &pt_value(w->donor, node->inputs[0])->type;
+  return in[0] != PT_NONE && same_sizes(was, pt_draft_type(w->draft, in[0]));
+}
+
 /* Inputs in three passes: computed values are there; weights need those; what is computed from
  * weights comes last. */
 static bool plant_inputs(Work *w, const PtNode *node, PtValueId *in) {
@@ -294,6 +311,11 @@ static bool plant_inputs(Work *w, const PtNode *node, PtValueId *in) {
       return false;
     in[i] = w->map[v];
   }
+  for (uint32_t i = 0; i < node->n_inputs; i++)
+    if (node->inputs[i] != PT_NONE && !pt_value(w->donor, node->inputs[i])->constant && i < 32 &&
+        (op->steering & 1u << i) && !strstr(node->op_type, "Gather") &&
+        !computed_target_fits(w, node, i, in))
+      return false;
   return true;
 }
 
