@@ -14,15 +14,39 @@ static const int64_t sizes[][2] = {{6, 4}, {16, 24}, {32, 48}, {64, 96}, {128, 1
 /* A second capture is not worth more memory than this. */
 #define CAPTURE_BYTES (UINT64_C(96) << 20)
 
-double pt_tolerance(double tolerance, PtDtype dtype) {
+/* What rounding alone may do to values of a type. */
+static double floor_of_type(const PtType *type, const PtTensor *constant) {
+  PtDtype dtype = constant ? constant->dtype : type->kind == PT_TYPE_TENSOR ? type->dtype : 0;
   switch (dtype) {
   case PT_FLOAT16:
-    return MAX(tolerance, 1e-2);
+    return 1e-2;
   case PT_BFLOAT16:
-    return MAX(tolerance, 6e-2);
+    return 6e-2;
+  case PT_FLOAT8E4M3FN:
+  case PT_FLOAT8E4M3FNUZ:
+  case PT_FLOAT8E5M2:
+  case PT_FLOAT8E5M2FNUZ:
+    return 0.2;
   default:
-    return tolerance;
+    return 0;
   }
+}
+
+double pt_tolerance(double tolerance, const PtGraph *graph) {
+  for (PtValueId v = 0; v < pt_graph_n_values(graph); v++)
+    tolerance =
+        MAX(tolerance, floor_of_type(&pt_value(graph, v)->type, pt_value(graph, v)->constant));
+  for (PtNodeId n = 0; n < pt_graph_n_nodes(graph); n++) {
+    const PtNode *node = pt_node(graph, n);
+    const PtOp *op = pt_op_of(node);
+    if (op && op->op_class == PT_CLASS_QUANT) /* values next to a step fall to either side of it */
+      tolerance = MAX(tolerance, 5e-2);
+    for (uint32_t a = 0; a < node->n_attrs; a++)
+      if (node->attrs[a].kind == PT_ATTR_GRAPH || node->attrs[a].kind == PT_ATTR_GRAPHS)
+        for (uint32_t k = 0; k < node->attrs[a].count; k++)
+          tolerance = pt_tolerance(tolerance, node->attrs[a].as.graphs[k]);
+  }
+  return tolerance;
 }
 
 bool pt_graph_is_random(const PtGraph *graph) {
@@ -240,12 +264,12 @@ static bool compare_piece(PtArray *const *want, PtArray *const *have, guint coun
       return refused(error, "an output is missing or no tensor", NULL);
     double d = pt_array_difference(want[k], have[k]);
     *difference = MAX(*difference, d);
-    if (d <= pt_tolerance(tolerance, want[k]->dtype))
+    if (d <= tolerance)
       continue;
     g_set_error(error, PT_RESTORE_ERROR, PT_ERR_REFUSED,
                 "it computes something else: output %u differs by %.2g of the largest magnitude, "
                 "%.2g is allowed",
-                k, d, pt_tolerance(tolerance, want[k]->dtype));
+                k, d, tolerance);
     return false;
   }
   return true;
@@ -345,6 +369,7 @@ static bool check_random(PtSession *session, const PtPlace *place, const PtGraph
 bool pt_check_piece(const PtPlace *place, const PtGraph *optimized, GPtrArray *captures,
                     const PtSeed *seed, double tolerance, double *difference, GError **error) {
   *difference = 0;
+  tolerance = pt_tolerance(tolerance, place->original);
   if (pt_graph_is_random(place->original))
     return refused(error, "the piece draws random numbers, so it cannot be checked", NULL);
   g_autoptr(GError) why = NULL;
@@ -367,6 +392,7 @@ bool pt_check_whole(const PtGraph *model, const PtGraph *graph, GPtrArray *captu
                     double tolerance, double *difference, bool *fits, GError **error) {
   *difference = 0;
   *fits = true;
+  tolerance = pt_tolerance(tolerance, model);
   g_autoptr(PtSession) session = pt_session_new(graph, NULL, error);
   if (!session)
     return false;
@@ -382,7 +408,7 @@ bool pt_check_whole(const PtGraph *model, const PtGraph *graph, GPtrArray *captu
       const PtArray *have = g_ptr_array_index(out, i);
       double d = pt_array_difference(want, have);
       *difference = MAX(*difference, d);
-      *fits &= d <= (want ? pt_tolerance(tolerance, want->dtype) : 0);
+      *fits &= d <= tolerance;
     }
   }
   return true;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MUTATIONS 80
 #define TARGET 1 /* the piece that is tampered with */
 
 /* The other pieces are optimized, this one is not, for a reason that has `why` in it; the result is
@@ -275,6 +276,60 @@ static void test_more_files(void) {
   fixture_clear(&f);
 }
 
+/* Bytes changed, removed and inserted anywhere: the piece is optimized or it is not, and the result
+ * is right. */
+static void mutate(GByteArray *data, PtRng *rng) {
+  for (uint64_t i = 0, n = 1 + pt_rng_below(rng, 4); i < n && data->len > 0; i++) {
+    guint at = (guint)pt_rng_below(rng, data->len);
+    guint length = (guint)MIN(1 + pt_rng_below(rng, 16), data->len - at);
+    uint8_t bytes[16];
+    switch (pt_rng_below(rng, 4)) {
+    case 0:
+      data->data[at] ^= (uint8_t)(1u << pt_rng_below(rng, 8));
+      break;
+    case 1:
+      pt_rng_bytes(rng, data->data + at, length);
+      break;
+    case 2:
+      g_byte_array_remove_range(data, at, length);
+      break;
+    default:
+      memcpy(bytes, data->data + at, length); /* a field twice */
+      g_byte_array_append(data, bytes, length);
+      break;
+    }
+  }
+}
+
+static void test_mutations(void) {
+  Fixture f;
+  fixture_init(&f);
+  PtSeed seed;
+  pt_seed_init(&seed, "mutations");
+  g_autofree char *path = fixture_answer(&f, TARGET), *original = NULL;
+  gsize size;
+  g_assert_true(g_file_get_contents(path, &original, &size, NULL));
+  uint32_t refused = 0;
+  for (uint32_t i = 0; i < MUTATIONS; i++) {
+    g_autoptr(PtRng) rng = pt_rng_new(&seed, "mutation", i);
+    g_autoptr(GByteArray) data = g_byte_array_new();
+    g_byte_array_append(data, (const guint8 *)original, (guint)size);
+    mutate(data, rng);
+    g_assert_true(g_file_set_contents(path, (const char *)data->data, (gssize)data->len, NULL));
+    PtDeobfuscateReport report;
+    g_autoptr(GError) error = NULL;
+    g_assert_true(fixture_restore(&f, &report, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(report.optimized + report.fallbacks->len, ==, PIECES);
+    g_assert_cmpuint(report.optimized, >=, PIECES - 1);
+    g_assert_cmpfloat(report.difference, <=, 1e-4);
+    refused += report.fallbacks->len;
+    pt_deobfuscate_report_clear(&report);
+  }
+  g_assert_cmpuint(refused, >, MUTATIONS / 2);
+  fixture_clear(&f);
+}
+
 /* Every answer missing: the owner's own model comes back. */
 static void test_nothing(void) {
   Fixture f;
@@ -336,6 +391,7 @@ int main(int argc, char **argv) {
   }
   g_test_add_func("/restore/hostile/files", test_files);
   g_test_add_func("/restore/hostile/more-files", test_more_files);
+  g_test_add_func("/restore/hostile/mutations", test_mutations);
   g_test_add_func("/restore/hostile/nothing", test_nothing);
   g_test_add_func("/restore/hostile/another-bundle", test_another_bundle);
   g_test_add_func("/restore/hostile/other-block", test_other_block);
