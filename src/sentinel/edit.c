@@ -90,10 +90,14 @@ static void count_graph(PtStyle *s, const PtGraph *g, uint32_t operators[32]) {
     const PtNode *node = pt_node(g, n);
     const PtOp *op = pt_op_of(node);
     operators[g_str_hash(node->op_type) % 32]++;
+    if (node->domain[0] == '\0' && !g_hash_table_contains(s->likes, node->op_type))
+      g_hash_table_insert(s->likes, (void *)(uintptr_t)node->op_type, (void *)(uintptr_t)node);
     s->batch_norm |= pt_op_is(node, "BatchNormalization");
     s->layer_norm |= pt_op_is(node, "LayerNormalization");
+    s->clips |= pt_op_is(node, "Clip");
     s->erf |= pt_op_is(node, "Erf");
-    if (!op || op->domain[0] != '\0' || op->op_class != PT_CLASS_ACTIVATION || node->n_inputs != 1)
+    if (!op || op->domain[0] != '\0' || op->op_class != PT_CLASS_ACTIVATION ||
+        node->n_inputs != 1 || pt_op_is(node, "Clip"))
       continue;
     bool known = false;
     for (uint32_t i = 0; i < s->n_activations; i++)
@@ -106,6 +110,7 @@ static void count_graph(PtStyle *s, const PtGraph *g, uint32_t operators[32]) {
 void pt_style_of(PtStyle *style, const PtGraph *real, GPtrArray *siblings) {
   uint32_t operators[32] = {0}, total = 0;
   memset(style, 0, sizeof *style);
+  style->likes = g_hash_table_new(g_str_hash, g_str_equal);
   count_graph(style, real, operators);
   for (uint32_t i = 0; siblings && i < siblings->len; i++)
     count_graph(style, siblings->pdata[i], operators);
@@ -115,6 +120,10 @@ void pt_style_of(PtStyle *style, const PtGraph *real, GPtrArray *siblings) {
     style->operators[i] = (uint8_t)((uint64_t)operators[i] * 255 / MAX(total, 1));
   bool sigmoid_only = style->n_activations == 1 && g_str_equal(style->activation[0], "Sigmoid");
   style->swish = sigmoid_only && !style->erf;
-  if (style->n_activations == 0)
+  if (style->n_activations == 0 && !style->clips)
     style->activation[style->n_activations++] = style->erf ? "Tanh" : "Relu";
+}
+
+void pt_style_clear(PtStyle *style) {
+  g_clear_pointer(&style->likes, g_hash_table_unref);
 }

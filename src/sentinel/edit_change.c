@@ -69,21 +69,63 @@ static bool put_instead(PtDraft *d, PtNodeId id, const char *op, const PtValueId
   return true;
 }
 
-static bool swap_activation(PtDraft *d, PtNodeId id) {
-  static const char *const usual[] = {"Relu", "Sigmoid",  "Tanh",     "LeakyRelu",
-                                      "Elu",  "Softplus", "HardSwish"};
-  const PtNode *node = pt_node(d->graph, id);
+/* Sigmoid and Tanh gate; the others are a matter of habit. */
+static bool is_habit(const PtNode *node) {
   const PtOp *op = pt_op_of(node);
-  if (!op || op->op_class != PT_CLASS_ACTIVATION || node->n_outputs != 1)
-    return false;
-  const char *to = d->style->n_activations > 1 && pt_rng_below(d->rng, 4)
-                       ? d->style->activation[pt_rng_below(d->rng, d->style->n_activations)]
-                       : usual[pt_rng_below(d->rng, G_N_ELEMENTS(usual))];
-  if (g_str_equal(to, node->op_type) || g_str_equal(to, "Clip") ||
+  return op && op->op_class == PT_CLASS_ACTIVATION && op->domain[0] == '\0' &&
+         node->n_outputs == 1 && !g_str_equal(op->name, "Sigmoid") &&
+         !g_str_equal(op->name, "Tanh");
+}
+
+static bool in_style(const PtStyle *s, const char *op) {
+  for (uint32_t i = 0; i < s->n_activations; i++)
+    if (g_str_equal(s->activation[i], op))
+      return true;
+  return g_str_equal(op, "Clip") && s->clips;
+}
+
+static bool set_activation(PtDraft *d, PtNodeId id, const char *to) {
+  PtValueId x = pt_node(d->graph, id)->inputs[0];
+  if (g_str_equal(to, pt_node(d->graph, id)->op_type) ||
       (g_str_equal(to, "HardSwish") && d->opset < 14))
     return false;
-  PtValueId x = node->inputs[0];
-  return put_instead(d, id, to, &x, 1, NULL, 0);
+  if (!g_str_equal(to, "Clip"))
+    return put_instead(d, id, to, &x, 1, NULL, 0);
+  PtValueId y = pt_form_clip(d, x, 0, 6);
+  if (y == PT_NONE)
+    return false;
+  pt_graph_replace_value(d->graph, pt_node(d->graph, id)->outputs[0], y);
+  return true;
+}
+
+static const char *habitual(PtDraft *d) {
+  const PtStyle *s = d->style;
+  uint32_t n = s->n_activations + s->clips, i = (uint32_t)pt_rng_below(d->rng, MAX(n, 1));
+  const char *to = i < s->n_activations ? s->activation[i] : "Clip";
+  return g_str_equal(to, "Sigmoid") || g_str_equal(to, "Tanh") ? NULL : to;
+}
+
+/* Mostly to one that the model has; now and then to any usual one. */
+static bool swap_activation(PtDraft *d, PtNodeId id) {
+  static const char *const usual[] = {"Relu", "LeakyRelu", "HardSwish", "Clip", "Elu"};
+  if (!is_habit(pt_node(d->graph, id)))
+    return false;
+  const char *to = habitual(d);
+  if (!to || (pt_rng_below(d->rng, 12) == 0))
+    to = usual[pt_rng_below(d->rng, G_N_ELEMENTS(usual))];
+  return set_activation(d, id, to);
+}
+
+void pt_keep_style(PtDraft *draft) {
+  for (PtNodeId n = pt_graph_n_nodes(draft->graph); n-- > 0;) {
+    const PtNode *node = pt_node(draft->graph, n);
+    if (node->dead || !is_habit(node) || in_style(draft->style, node->op_type) ||
+        pt_rng_below(draft->rng, 8) == 0)
+      continue;
+    const char *to = habitual(draft);
+    if (to)
+      set_activation(draft, n, to);
+  }
 }
 
 /* Another odd kernel, another grouping, a dilation: the output keeps its size. */

@@ -21,9 +21,12 @@ static PtValueId activation(PtDraft *d, PtValueId x) {
     PtValueId y = pt_draft_op(d, "Sigmoid", &x, 1, NULL, 0), in[2] = {x, y};
     return y == PT_NONE ? y : pt_draft_op(d, "Mul", in, 2, NULL, 0);
   }
-  const char *op = s->activation[pt_rng_below(d->rng, s->n_activations)];
+  uint32_t i = (uint32_t)pt_rng_below(d->rng, s->n_activations + s->clips);
+  const char *op = i < s->n_activations ? s->activation[i] : "Clip";
   if (g_str_equal(op, "Clip"))
-    op = "Relu";
+    return pt_form_clip(d, x, 0, 6);
+  if (g_str_equal(op, "Sigmoid") && s->n_activations + s->clips > 1)
+    op = s->activation[0];
   return pt_draft_op(d, op, &x, 1, NULL, 0);
 }
 

@@ -87,6 +87,15 @@ static int ints_of(const PtGraph *donor, const PtNode *node, const char *attr, u
   return got < 0 ? -2 : got;
 }
 
+PtValueId pt_form_clip(PtDraft *draft, PtValueId x, double least, double most) {
+  if (draft->opset >= 11) {
+    PtValueId in[3] = {x, pt_draft_scalar(draft, least), pt_draft_scalar(draft, most)};
+    return pt_draft_op(draft, "Clip", in, 3, NULL, 0);
+  }
+  PtAttrSpec attrs[2] = {PT_FLOAT_ATTR("min", least), PT_FLOAT_ATTR("max", most)};
+  return pt_draft_op(draft, "Clip", &x, 1, attrs, 2);
+}
+
 static PtValueId convert_clip(PtDraft *draft, const PtGraph *donor, const PtNode *node,
                               PtValueId x) {
   double limit[2] = {-3.402823e38, 3.402823e38};
@@ -99,12 +108,7 @@ static PtValueId convert_clip(PtDraft *draft, const PtGraph *donor, const PtNode
     } else
       limit[i] = pt_node_float(node, i ? "max" : "min", limit[i]);
   }
-  if (draft->opset >= 11) {
-    PtValueId in[3] = {x, pt_draft_scalar(draft, limit[0]), pt_draft_scalar(draft, limit[1])};
-    return pt_draft_op(draft, "Clip", in, 3, NULL, 0);
-  }
-  PtAttrSpec attrs[2] = {PT_FLOAT_ATTR("min", limit[0]), PT_FLOAT_ATTR("max", limit[1])};
-  return pt_draft_op(draft, "Clip", &x, 1, attrs, 2);
+  return pt_form_clip(draft, x, limit[0], limit[1]);
 }
 
 static PtValueId convert_pad(PtDraft *draft, const PtGraph *donor, const PtNode *node,

@@ -100,7 +100,7 @@ static double outputs_apart(const PtFace *donor, const PtFace *real) {
     for (int i = 0; i < donor->n_outputs; i++) {
       if (taken[i] || !alike(&donor->slot[PT_FACE_SLOTS + i], want))
         continue;
-      double d = 0.8 * fabs(shrinks(donor, 0, i) - shrinks(real, 0, j));
+      double d = 1.2 * fabs(shrinks(donor, 0, i) - shrinks(real, 0, j));
       if (d < best) {
         best = d;
         pick = i;

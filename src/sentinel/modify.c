@@ -92,7 +92,7 @@ static PtDtype float_dtype(const PtGraph *g) {
 static void draft_init(const Maker *m, PtDraft *d) {
   *d = (PtDraft){.real = m->real, .dtype = m->dtype, .style = &m->style, .rng = m->rng};
   d->opset = pt_graph_opset(m->real, "");
-  d->batch_norm = m->style.batch_norm && pt_rng_below(m->rng, 6) > 0;
+  d->batch_norm = m->style.batch_norm;
 }
 
 static PtGraph *empty_like(const PtGraph *real) {
@@ -120,6 +120,8 @@ static PtGraph *finish(Maker *m, PtDraft *d, uint32_t edits) {
       ready = pt_rebuild(d->graph, true);
   pt_graph_unref(d->graph);
   d->graph = NULL;
+  if (ready)
+    pt_keep_habits(ready, &m->style);
   if (ready && !pt_judge(&m->judge, ready))
     g_clear_pointer(&ready, pt_graph_unref);
   return ready;
@@ -148,6 +150,8 @@ static PtGraph *from_donor(Maker *m, Donor *donor) {
     pt_graph_unref(d.graph);
     return NULL;
   }
+  if (!self)
+    pt_keep_style(&d);
   uint32_t n = pt_graph_n_nodes(m->real), few = self ? 2 : donor->graph ? 1 : 0;
   return finish(m, &d, few + 1 + (uint32_t)pt_rng_below(m->rng, 4) + n / 30);
 }
@@ -206,6 +210,7 @@ bool pt_sentinel_make(PtSentinelMode mode, PtGraph *real, GPtrArray *siblings, P
     g_ptr_array_add(out, g);
   }
   g_array_unref(m.donors);
+  pt_style_clear(&m.style);
   g_hash_table_unref(m.judge.seen);
   return true;
 }

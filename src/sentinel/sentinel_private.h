@@ -66,9 +66,17 @@ typedef struct PtStyle {
   uint8_t operators[32];     /* as PtFace.style */
   const char *activation[8]; /* in use, or the usual ones */
   uint32_t n_activations;
-  bool batch_norm, layer_norm, erf, swish; /* operators and decompositions in use */
+  bool batch_norm, layer_norm, erf, swish, clips; /* operators and decompositions in use */
+  GHashTable
+      *likes; /* operator -> const PtNode: one of the model's, for its attributes (borrowed) */
 } PtStyle;
 void pt_style_of(PtStyle *style, const PtGraph *real, GPtrArray *siblings);
+void pt_style_clear(PtStyle *style);
+/* habits.c: nodes get the attributes that the model's have where they say nothing, and no others of
+ * that kind. */
+void pt_keep_habits(PtGraph *graph, const PtStyle *style);
+/* False if the attribute is of a later opset and says something; *drop: of a later opset. */
+bool pt_attr_fits(const PtNode *node, const PtAttr *attr, int64_t opset, bool *drop);
 
 /* A sentinel under construction: a graph whose every value has a type. */
 typedef struct PtDraft {
@@ -111,6 +119,7 @@ const PtType *pt_draft_type(const PtDraft *draft, PtValueId value);
 /* forms.c: operators whose form changed between opsets. */
 PtValueId pt_form_reduce(PtDraft *draft, const char *op_type, PtValueId x, const int64_t *axes,
                          uint32_t n, bool keep);
+PtValueId pt_form_clip(PtDraft *draft, PtValueId x, double least, double most);
 PtValueId pt_form_axes(PtDraft *draft, const char *op_type, PtValueId x, const int64_t *axes,
                        uint32_t n);
 /* True if the donor's node, in opset `from`, means the same in `to` as it stands. */
@@ -152,6 +161,8 @@ uint32_t pt_edit(PtDraft *draft, uint32_t count, uint32_t target_nodes);
 bool pt_edit_insert(PtDraft *draft);
 bool pt_edit_remove(PtDraft *draft);
 bool pt_edit_replace(PtDraft *draft);
+/* A donor's activations become the model's, mostly. */
+void pt_keep_style(PtDraft *draft);
 /* Keeps every value as it is: for pieces that compute shapes, masks, or what the rules do not know.
  */
 bool pt_edit_neutral(PtDraft *draft);
@@ -172,7 +183,8 @@ typedef struct PtJudge {
   GHashTable *seen; /* canonical hashes (guint64*) */
   uint64_t weights; /* elements that its constants may have in all */
 } PtJudge;
-/* The limit for stand-ins of `real`: a few times its own, and not past what the model's pieces need of noise.bin. */
+/* The limit for stand-ins of `real`: a few times its own, and not past what the model's pieces need
+ * of noise.bin. */
 uint64_t pt_weight_limit(const PtGraph *real, GPtrArray *siblings);
 /* Valid, the real piece's interface, not seen before (then it is now). The graph's types are
  * completed. */

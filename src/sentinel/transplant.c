@@ -348,8 +348,13 @@ static bool plant(Work *w, const PtNode *node) {
       out[i] = node->outputs[i] == PT_NONE ? PT_NONE : pt_graph_add_value(g, NULL);
     PtNodeId id =
         pt_graph_add_node(g, node->domain, node->op_type, in, node->n_inputs, out, node->n_outputs);
-    for (uint32_t a = 0; a < node->n_attrs; a++)
-      pt_node_add_attr_copy(g, id, &node->attrs[a], NULL);
+    for (uint32_t a = 0; a < node->n_attrs; a++) {
+      bool drop;
+      if (!pt_attr_fits(node, &node->attrs[a], w->draft->opset, &drop))
+        return false;
+      if (!drop)
+        pt_node_add_attr_copy(g, id, &node->attrs[a], NULL);
+    }
     fit_attributes(w, id, in);
     if (!pt_draft_settle(w->draft, id))
       return false;

@@ -95,6 +95,84 @@ static void test_deterministic(void) {
   g_assert_cmpuint(same, <, a->len);
 }
 
+/* The piece in another opset and float format: what `transplant` does to a donor, done to the real
+ * one. */
+static PtGraph *converted(PtGraph *real, int64_t opset, PtDtype dtype) {
+  PtStyle style;
+  PtSeed seed;
+  pt_seed_init(&seed, "1");
+  g_autoptr(PtRng) rng = pt_rng_new(&seed, "convert", 0);
+  pt_style_of(&style, real, NULL);
+  g_autoptr(PtGraph) like = pt_rebuild(real, true); /* the wanted interface */
+  PtDraft d = {.graph = pt_graph_new(),
+               .real = like,
+               .dtype = dtype,
+               .opset = opset,
+               .style = &style,
+               .rng = rng};
+  uint8_t at[PT_FACE_SLOTS];
+  PtValueId outputs[PT_FACE_SLOTS];
+  d.graph->ir_version = real->ir_version;
+  pt_graph_set_opset(d.graph, "", opset);
+  for (uint32_t i = 0; i < real->inputs->len; i++) {
+    PtType *t = &pt_value(like, pt_graph_input(like, i))->type;
+    t->dtype = pt_dtype_is_float(t->dtype) ? dtype : t->dtype;
+    pt_graph_add_input(d.graph, NULL, t);
+    at[i] = (uint8_t)i;
+  }
+  g_autofree PtRole *roles = pt_roles(real);
+  bool ok = pt_transplant(&d, real, roles, at, 0, outputs);
+  for (uint32_t i = 0; ok && i < real->outputs->len; i++)
+    pt_graph_add_output(d.graph, outputs[i]);
+  pt_style_clear(&style);
+  if (!ok)
+    g_clear_pointer(&d.graph, pt_graph_unref);
+  return d.graph;
+}
+
+static void check_converted(const char *model, int64_t opset, PtDtype dtype, PtLevel level,
+                            uint32_t least) {
+  g_autoptr(PtCorpus) corpus = pt_corpus_open(NULL, NULL);
+  g_autoptr(GPtrArray) pieces = test_pieces(model, 0);
+  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+  for (uint32_t p = 0; p < pieces->len; p++) {
+    PtGraph *real = converted(pieces->pdata[p], opset, dtype);
+    g_autoptr(GError) error = NULL;
+    if (real && pt_runtime_infer_types(real, &error))
+      g_ptr_array_add(all, real);
+    else
+      g_clear_pointer(&real, pt_graph_unref);
+    if (error)
+      g_test_message("%s, piece %u, opset %d: %s", model, p, (int)opset, error->message);
+  }
+  g_assert_cmpuint(all->len, >=, least);
+  for (uint32_t p = 0; p < all->len; p += 3) {
+    g_autoptr(GPtrArray) out = make(all->pdata[p], all, corpus, 10, "1");
+    check_distinct(out, all->pdata[p]);
+    for (uint32_t i = 0; i < out->len; i++) {
+      g_autofree char *what = g_strdup_printf("%s in opset %d, %s, piece %u, sentinel %u", model,
+                                              (int)opset, pt_dtype_name(dtype), p, i);
+      test_sentinel(out->pdata[i], all->pdata[p], what);
+      if (i % 4 == 0)
+        test_sentinel_runs(out->pdata[i], level, true, what);
+    }
+  }
+}
+
+static void test_opsets(void) {
+  static const int64_t cnn[] = {8, 9, 11, 12, 17, 19, 22}, attention[] = {11, 12, 17, 18, 20, 23};
+  for (size_t i = 0; i < G_N_ELEMENTS(cnn); i++)
+    check_converted("mobilenet_v2.onnx", cnn[i], PT_FLOAT, PT_LEVEL_NONE, 10);
+  for (size_t i = 0; i < G_N_ELEMENTS(attention); i++)
+    check_converted("gpt2.onnx", attention[i], PT_FLOAT, PT_LEVEL_NONE, 4);
+}
+
+static void test_formats(void) {
+  check_converted("resnet18.onnx", 17, PT_FLOAT16, PT_LEVEL_NONE, 4);
+  check_converted("gpt2.onnx", 17, PT_FLOAT16, PT_LEVEL_NONE, 4);
+  check_converted("gpt2.onnx", 13, PT_DOUBLE, PT_LEVEL_NONE, 4);
+}
+
 /* No corpus, no siblings: the piece's own edits are enough. */
 static void test_alone(void) {
   g_autoptr(GPtrArray) pieces = test_pieces("resnet18.onnx", 0);
@@ -168,6 +246,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/sentinel/large-pieces", test_large_pieces);
   g_test_add_func("/sentinel/whole", test_whole);
   g_test_add_func("/sentinel/deterministic", test_deterministic);
+  g_test_add_func("/sentinel/opsets", test_opsets);
+  g_test_add_func("/sentinel/formats", test_formats);
   g_test_add_func("/sentinel/alone", test_alone);
   g_test_add_func("/sentinel/sizes", test_sizes);
   g_test_add_func("/sentinel/errors", test_errors);
