@@ -92,7 +92,7 @@ PtExpr *pt_expr_reshape(PtRebind *r, PtExpr *in, uint32_t rank, const int64_t *d
   PtForm form = {0};
   if (!in || !pt_form_reshape(&in->type, rank, dims, &form))
     return NULL;
-  if (in->type.rank == rank && memcmp(in->type.dims, dims, rank * sizeof *dims) == 0)
+  if (in->type.rank == rank && (rank == 0 || memcmp(in->type.dims, dims, rank * sizeof *dims) == 0))
     return in;
   if (in->kind == PT_EXPR_SOURCE)
     return pt_expr_source(r, in->type.dtype, rank, dims, in->offset);

@@ -11,7 +11,8 @@ static bool form_finish(PtForm *form, PtFormOp op, PtDtype dtype, uint32_t rank,
   form->op = op;
   form->dtype = dtype;
   form->rank = rank;
-  memmove(form->dims, dims, rank * sizeof *dims);
+  if (rank > 0)
+    memmove(form->dims, dims, rank * sizeof *dims);
   return true;
 }
 
@@ -27,7 +28,7 @@ bool pt_form_arithmetic(PtFormOp op, const PtDense *a, const PtDense *b, PtForm 
   if (b->dtype != a->dtype)
     return false;
   uint32_t rank = MAX(a->rank, b->rank);
-  int64_t dims[PT_MAX_RANK];
+  int64_t dims[PT_MAX_RANK] = {0};
   for (uint32_t i = 0; i < rank; i++) {
     int64_t x = i + a->rank < rank ? 1 : a->dims[i + a->rank - rank];
     int64_t y = i + b->rank < rank ? 1 : b->dims[i + b->rank - rank];
@@ -57,7 +58,7 @@ static bool is_movable(PtDtype dtype) {
 }
 
 bool pt_form_transpose(const PtDense *in, const int64_t *perm, PtForm *form) {
-  int64_t dims[PT_MAX_RANK];
+  int64_t dims[PT_MAX_RANK] = {0};
   uint32_t seen = 0;
   for (uint32_t i = 0; i < in->rank; i++) {
     if (perm[i] < 0 || perm[i] >= in->rank)

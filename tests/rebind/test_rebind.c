@@ -166,6 +166,33 @@ static void test_norm_alone(void) {
   check_all(g, 1e-5);
 }
 
+/* Slice, Pad and Expand changed their form from one operator set to the next. */
+static void test_opsets(void) {
+  static const int64_t versions[] = {7, 8, 9, 10, 11, 13, 15, 18, 21, 23};
+  for (size_t i = 0; i < G_N_ELEMENTS(versions); i++) {
+    PtGraph *g = pt_piece_graph(versions[i]);
+    PtValueId x = pt_piece_input(g, PT_FLOAT, DIMS(1, 3, 6, 6));
+    x = pt_piece_norm(g, pt_piece_conv(g, x, 24, 3, 1, 3, true), 24);
+    x = pt_piece_conv(g, pt_piece_op(g, "Relu", x, PT_NONE), 20, 24, 1, 1, true);
+    PtValueId row = pt_piece_weight(g, PT_FLOAT, false, DIMS(1, 1, 1, 6));
+    PtValueId tiled =
+        pt_piece_op(g, "Tile", row, pt_graph_add_ints(g, (int64_t[]){1, 20, 6, 1}, 4), PT_NONE);
+    x = pt_piece_op(g, "Mul", x, tiled, PT_NONE);
+    PtValueId table = pt_piece_weight(g, PT_FLOAT, false, DIMS(1, 20, 9, 9)), part;
+    const int64_t from[4] = {0, 0, 2, 1}, to[4] = {1, 20, 8, 7};
+    if (versions[i] >= 10)
+      part = pt_piece_op(g, "Slice", table, pt_graph_add_ints(g, from, 4),
+                         pt_graph_add_ints(g, to, 4), PT_NONE);
+    else {
+      part = pt_piece_op(g, "Slice", table, PT_NONE);
+      pt_node_set_ints(g, pt_piece_node(g, part), "starts", from, 4);
+      pt_node_set_ints(g, pt_piece_node(g, part), "ends", to, 4);
+    }
+    pt_piece_finish(g, pt_piece_op(g, "Add", x, part, PT_NONE));
+    g_assert_cmpuint(check_all(g, 1e-5), >, 0);
+  }
+}
+
 /* ---- products
  * ------------------------------------------------------------------------------------- */
 static void test_matmul(void) {
@@ -345,6 +372,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/rebind/conv/rank", test_conv_rank);
   g_test_add_func("/rebind/conv/transpose", test_conv_transpose);
   g_test_add_func("/rebind/norm-alone", test_norm_alone);
+  g_test_add_func("/rebind/opsets", test_opsets);
   g_test_add_func("/rebind/matmul", test_matmul);
   g_test_add_func("/rebind/gemm", test_gemm);
   g_test_add_func("/rebind/layer-norm", test_layer_norm);
