@@ -113,9 +113,10 @@ uint64_t pt_file_writer_offset(const PtFileWriter *writer);
 bool pt_file_writer_commit(PtFileWriter *writer, GError **error);
 void pt_file_writer_free(PtFileWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtFileWriter, pt_file_writer_free)
-/* Removes the temporary files of all writers and lets no writer begin or commit any more: for a process about to end by
- * a signal. Any thread, but no signal handler. */
-void pt_file_writers_abandon(void);
+/* Removes the temporary files of all writers and the folders of pt_dir_make_temp, and lets none
+ * begin or commit any more: for a process about to end by a signal. Any thread, but no signal
+ * handler. */
+void pt_temporaries_abandon(void);
 /* The three in one. */
 bool pt_file_write(const char *path, int mode, const void *data, size_t size, GError **error);
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-G_DEFINE_QUARK(pt - base - error - quark, pt_base_error)
+G_DEFINE_QUARK(pt-base-error-quark, pt_base_error)
 
 static bool io_error(GError **error, const char *doing, const char *path, int code) {
   g_set_error(error, PT_BASE_ERROR, PT_ERR_IO, "cannot %s %s: %s", doing, path, g_strerror(code));
@@ -88,7 +88,8 @@ struct PtFileWriter {
 
 enum { WRITE_BUFFER = 1 << 16 };
 
-/* Temporary names of all writers, so that an interrupt can remove them; made, renamed and removed under the lock. */
+/* Temporary names of all writers, so that an interrupt can remove them; made, renamed and removed
+ * under the lock. */
 static GMutex temps_lock;
 static GHashTable *temps; /* char*, borrowed from the writers */
 
@@ -118,15 +119,25 @@ static int finish_temp(char *name, const char *path) {
   return result;
 }
 
-void pt_file_writers_abandon(void) {
+static GHashTable *temp_dirs; /* char*, owned: what pt_dir_make_temp made and nobody has removed */
+static void remove_tree(const char *path);
+
+void pt_temporaries_abandon(void) {
   g_mutex_lock(&temps_lock); /* for good: whoever would make or rename one waits for the end */
-  if (!temps)
-    return;
   GHashTableIter iter;
   gpointer name;
-  g_hash_table_iter_init(&iter, temps);
+  if (temps) {
+    g_hash_table_iter_init(&iter, temps);
+    while (g_hash_table_iter_next(&iter, &name, NULL))
+      g_unlink(name);
+  }
+  if (!temp_dirs)
+    return;
+  g_hash_table_iter_init(&iter, temp_dirs);
   while (g_hash_table_iter_next(&iter, &name, NULL))
-    g_unlink(name);
+    /* others may still be adding to it; once it is gone, nothing can be */
+    for (int i = 0; i < 50 && g_file_test(name, G_FILE_TEST_EXISTS); i++)
+      remove_tree(name);
 }
 
 PtFileWriter *pt_file_writer_new(const char *path, int mode, GError **error) {
@@ -230,14 +241,30 @@ bool pt_dir_make(const char *path, GError **error) {
 char *pt_dir_make_temp(const char *stem, GError **error) {
   g_autofree char *name = g_strdup_printf("%s-XXXXXX", stem);
   g_autofree char *path = g_build_filename(g_get_tmp_dir(), name, NULL);
-  if (!g_mkdtemp(path)) {
-    io_error(error, "make a temporary folder", path, errno);
+  g_mutex_lock(&temps_lock);
+  bool made = g_mkdtemp(path) != NULL;
+  int code = errno;
+  if (!temp_dirs)
+    temp_dirs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  if (made)
+    g_hash_table_add(temp_dirs, g_strdup(path));
+  g_mutex_unlock(&temps_lock);
+  if (!made) {
+    io_error(error, "make a temporary folder", path, code);
     return NULL;
   }
   return g_steal_pointer(&path);
 }
 
 void pt_dir_remove(const char *path) {
+  remove_tree(path);
+  g_mutex_lock(&temps_lock);
+  if (temp_dirs)
+    g_hash_table_remove(temp_dirs, path);
+  g_mutex_unlock(&temps_lock);
+}
+
+static void remove_tree(const char *path) {
   struct stat st;
   if (lstat(path, &st) != 0)
     return;
@@ -249,7 +276,7 @@ void pt_dir_remove(const char *path) {
   const char *name;
   while (dir && (name = g_dir_read_name(dir))) {
     g_autofree char *child = g_build_filename(path, name, NULL);
-    pt_dir_remove(child);
+    remove_tree(child);
   }
   g_rmdir(path);
 }

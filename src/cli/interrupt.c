@@ -40,10 +40,10 @@ static gpointer clean_up(gpointer data) {
     ;
   pt_cli_progress_clear();
   fputs("proteus: interrupted\n", stderr);
-  pt_file_writers_abandon();
   g_mutex_lock(&lock);
   if (folder)
     remove_folder(folder, folder_keep);
+  pt_temporaries_abandon();
   struct sigaction action = {.sa_handler = SIG_DFL};
   sigaction(byte, &action, NULL);
   kill(getpid(), byte);

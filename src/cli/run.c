@@ -112,10 +112,8 @@ static int run_folder(PtCli *cli, Run *run, const char *keep) {
     g_autofree char *work = pt_dir_make_temp("proteus-run", &error);
     if (!work)
       return pt_cli_fail(cli, error);
-    pt_cli_interrupt_folder(work, false);
     int status = run_in(cli, run, work, NULL);
     pt_dir_remove(work);
-    pt_cli_interrupt_folder(NULL, false);
     return status;
   }
   PtCliFolder folder = pt_cli_folder_begin(keep);
