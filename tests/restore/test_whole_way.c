@@ -76,7 +76,7 @@ static void optimize_dense(const Paths *p) {
     g_autofree char *in = g_build_filename(p->bundle, file, NULL);
     g_autofree char *out = g_build_filename(p->answers, file, NULL);
     PtSessionOptions options = {.level = PT_LEVEL_ALL, .save_path = out};
-    g_autoptr(PtSession) session = pt_session_new_file(in, &options, &error);
+    pt_session_free(pt_session_new_file(in, &options, &error));
     g_assert_no_error(error);
   }
 }
