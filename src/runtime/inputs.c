@@ -22,6 +22,7 @@ typedef struct {
   int64_t bound;       /* > 0: indices below this */
   const PtType *shape; /* steers a result of this type, or NULL */
   int64_t steer;       /* steers otherwise: the value to use, -1 if not */
+  bool axes;           /* steers, and the values have to differ: counted up from 0 */
   bool logic;          /* compared, cast to bool, or a condition */
 } Purpose;
 
@@ -73,12 +74,13 @@ static void note_steering(const PtGraph *graph, const PtNode *node, uint32_t inp
   bool slice = pt_op_is(node, "Slice");
   if (slice && input == 2)
     purpose->steer = INT32_MAX; /* the end */
-  else if ((slice && (input == 1 || input == 3)) || pt_op_is(node, "Unsqueeze") ||
-           pt_op_is(node, "Squeeze") || pt_op_is(node, "CumSum") || pt_op_is(node, "Pad") ||
-           g_str_has_prefix(node->op_type, "Reduce"))
+  else if ((slice && input == 1) || pt_op_is(node, "CumSum") || pt_op_is(node, "CumProd") ||
+           pt_op_is(node, "Pad"))
     purpose->steer = 0;
   else
     purpose->steer = 1;
+  purpose->axes = (slice && input == 3) || pt_op_is(node, "Unsqueeze") ||
+                  pt_op_is(node, "Squeeze") || g_str_has_prefix(node->op_type, "Reduce");
 }
 
 static void note_use(const PtGraph *graph, const PtNode *node, uint32_t input, PtSizes *sizes,
@@ -153,9 +155,10 @@ static uint16_t to_half(float x) {
                     (bits >> 13 & 0x3FF));
 }
 
+/* Normal; ones without rng. */
 static void fill_floats(PtArray *array, PtRng *rng) {
   for (size_t i = 0; i < array->count; i++) {
-    double x = pt_rng_normal(rng);
+    double x = rng ? pt_rng_normal(rng) : 1;
     float f = (float)x;
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
@@ -203,6 +206,8 @@ static int64_t integer_value(const PtArray *array, size_t i, const Purpose *purp
     return (int64_t)pt_rng_below(rng, (uint64_t)purpose->bound);
   if (purpose->shape && array->count == (size_t)purpose->shape->rank)
     return pt_dim_size(sizes, purpose->shape, (int32_t)i);
+  if (purpose->axes)
+    return (int64_t)i;
   if (purpose->steer >= 0)
     return purpose->steer;
   /* Bytes that nothing compares are data, such as a quantized image. */
@@ -235,10 +240,13 @@ static PtArray *make_input(const PtGraph *graph, PtValueId v, PtSizes *sizes, co
                 value->name);
     return NULL;
   }
+  if (array->count == 0)
+    return array;
+  Purpose purpose = purpose_of(graph, uses, v, sizes);
   if (pt_dtype_is_float(type->dtype)) {
-    fill_floats(array, rng);
-  } else if (array->count > 0) {
-    Purpose purpose = purpose_of(graph, uses, v, sizes);
+    /* A scale of Resize, a depth: ones keep sizes as they are. */
+    fill_floats(array, purpose.steer >= 0 && array->count <= 16 ? NULL : rng);
+  } else {
     for (size_t i = 0; i < array->count; i++)
       put_integer(array, i, integer_value(array, i, &purpose, sizes, rng));
   }

@@ -5,14 +5,21 @@
 
 #include <string.h>
 
-/* ONNX Runtime's element types are ONNX's numbers up to FLOAT4E2M1; behind it they part ways. */
+/* ONNX Runtime's element types are ONNX's numbers up to FLOAT4E2M1; behind it the order differs. */
+static const PtDtype behind[] = {PT_UINT2, PT_INT2, PT_FLOAT8E8M0};
+
 PtDtype pt_ort_dtype(int element_type) {
-  return element_type > 0 && element_type <= PT_FLOAT4E2M1 ? (PtDtype)element_type
-                                                           : PT_DTYPE_UNDEFINED;
+  int past = element_type - PT_FLOAT4E2M1 - 1;
+  if (past >= 0)
+    return past < (int)G_N_ELEMENTS(behind) ? behind[past] : PT_DTYPE_UNDEFINED;
+  return element_type > 0 ? (PtDtype)element_type : PT_DTYPE_UNDEFINED;
 }
 
 int pt_ort_element_type(PtDtype dtype) {
-  return dtype <= PT_FLOAT4E2M1 ? (int)dtype : 0;
+  for (size_t i = 0; i < G_N_ELEMENTS(behind); i++)
+    if (dtype == behind[i])
+      return PT_FLOAT4E2M1 + 1 + (int)i;
+  return dtype < PT_DTYPE_COUNT ? (int)dtype : 0;
 }
 
 static bool tensor_type(const OrtShapeInfo *info, PtGraph *into, PtType *type, GError **error) {
