@@ -22,7 +22,7 @@ typedef struct PtObfuscateOptions {
   const char *secret; /* file to write, 0600 */
   uint32_t n;         /* pieces, 0: auto */
   uint32_t k;         /* sentinels a bucket */
-  const char *seed;   /* NULL: the system's random source */
+  const char *seed;   /* NULL: the system's random source. Who knows it can tell the real pieces */
   const char *mode;   /* NULL: the default; "modify", "walk", "generate", "random" */
   const char *corpus; /* NULL: the shipped one */
   bool plain;         /* the paper's partition, for comparison */

@@ -10,7 +10,7 @@ static char *folder;
 
 static void test_model(const void *name) {
   g_autofree char *model = check_fill(folder, name);
-  check_model(folder, model, 0, 0, false);
+  check_model(folder, model, 0, 3, false);
   g_unlink(model);
 }
 

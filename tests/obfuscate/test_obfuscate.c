@@ -22,7 +22,7 @@ static void test_model(const void *name) {
   g_autofree char *own = at("model");
   g_assert_cmpint(g_mkdir(own, 0755), ==, 0);
   g_autofree char *model = check_fill(own, name);
-  check_model(folder, model, 0, 0, true);
+  check_model(folder, model, 0, 2, true);
   pt_dir_remove(own);
 }
 
@@ -34,7 +34,7 @@ static void test_one_file(void) {
  * ----------------------------------------------------------------------------------------- */
 static void obfuscate(const char *bundle, const char *secret, const char *seed, unsigned threads) {
   const PtObfuscateOptions options = {
-      .model = cell, .bundle = bundle, .secret = secret, .seed = seed, .threads = threads};
+      .model = cell, .bundle = bundle, .secret = secret, .k = 2, .seed = seed, .threads = threads};
   PtObfuscateReport report;
   GError *error = NULL;
   g_assert_true(pt_obfuscate(&options, &report, &error));
