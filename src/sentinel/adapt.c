@@ -8,16 +8,16 @@ static int64_t dim(const PtType *t, int32_t i) {
   return t->dims[i < 0 ? i + t->rank : i].size;
 }
 
-static bool same_dim(const PtType *a, int32_t i, const PtType *b, int32_t j) {
+bool pt_same_dim(const PtType *a, int32_t i, const PtType *b, int32_t j) {
   const PtDim *x = &a->dims[i], *y = &b->dims[j];
   return x->size == y->size && (x->size >= 0 || g_strcmp0(x->symbol, y->symbol) == 0);
 }
 
-static bool same_type(const PtType *a, const PtType *b) {
+bool pt_same_type(const PtType *a, const PtType *b) {
   if (a->dtype != b->dtype || a->rank != b->rank)
     return false;
   for (int32_t i = 0; i < a->rank; i++)
-    if (!same_dim(a, i, b, i))
+    if (!pt_same_dim(a, i, b, i))
       return false;
   return true;
 }
@@ -97,9 +97,9 @@ static PtValueId image_to_image(PtDraft *d, PtValueId x, const PtType *want) {
   int64_t in[2] = {dim(t, 2), dim(t, 3)}, out[2] = {dim(want, 2), dim(want, 3)},
           channels = dim(want, 1);
   int64_t k[2] = {1, 1}, s[2] = {1, 1}, pad = 0;
-  if (!same_dim(t, 0, want, 0) || dim(t, 1) <= 0 || channels <= 0)
+  if (!pt_same_dim(t, 0, want, 0) || dim(t, 1) <= 0 || channels <= 0)
     return PT_NONE;
-  if (same_dim(t, 2, want, 2) && same_dim(t, 3, want, 3)) {
+  if (pt_same_dim(t, 2, want, 2) && pt_same_dim(t, 3, want, 3)) {
     if (in[0] >= 3 && in[1] >= 3 && pt_rng_below(d->rng, 3) == 0)
       k[0] = k[1] = 3, pad = 1;
     return convolve(d, x, channels, k, s, pad);
@@ -154,7 +154,7 @@ static PtValueId matrix_to_matrix(PtDraft *d, PtValueId x, const PtType *want) {
   const PtType *t = pt_draft_type(d, x);
   int32_t r = t->rank, differ = 0, at = -1;
   for (int32_t i = 0; i + 1 < r; i++)
-    if (!same_dim(t, i, want, i)) {
+    if (!pt_same_dim(t, i, want, i)) {
       differ++;
       at = i;
     }
@@ -168,7 +168,7 @@ static PtValueId matrix_to_matrix(PtDraft *d, PtValueId x, const PtType *want) {
   PtValueId y = transpose(d, x, perm, (uint32_t)r);
   y = y == PT_NONE ? y : project(d, y, dim(want, at));
   y = y == PT_NONE ? y : transpose(d, y, perm, (uint32_t)r);
-  if (y == PT_NONE || same_dim(pt_draft_type(d, y), r - 1, want, r - 1))
+  if (y == PT_NONE || pt_same_dim(pt_draft_type(d, y), r - 1, want, r - 1))
     return y;
   return project(d, y, dim(want, -1));
 }
@@ -178,7 +178,7 @@ static PtValueId to_row(PtDraft *d, PtValueId x, const PtType *want) {
   const PtType *t = pt_draft_type(d, x);
   int64_t axis = 1;
   PtValueId y = x;
-  if (!same_dim(t, 0, want, 0))
+  if (!pt_same_dim(t, 0, want, 0))
     return PT_NONE;
   if (t->rank == 4) {
     if (dim(t, 2) != 1 || dim(t, 3) != 1)
@@ -198,12 +198,12 @@ static PtValueId to_row(PtDraft *d, PtValueId x, const PtType *want) {
 static PtValueId image_to_tokens(PtDraft *d, PtValueId x, const PtType *want) {
   const PtType *t = pt_draft_type(d, x);
   static const int64_t perm[3] = {0, 2, 1};
-  if (dim(t, 2) <= 0 || dim(t, 3) <= 0 || !same_dim(t, 0, want, 0))
+  if (dim(t, 2) <= 0 || dim(t, 3) <= 0 || !pt_same_dim(t, 0, want, 0))
     return PT_NONE;
   int64_t dims[3] = {0, 0, dim(t, 2) * dim(t, 3)};
   PtValueId y = reshape(d, x, dims, 3);
   y = y == PT_NONE ? y : transpose(d, y, perm, 3);
-  if (y == PT_NONE || same_type(pt_draft_type(d, y), want))
+  if (y == PT_NONE || pt_same_type(pt_draft_type(d, y), want))
     return y;
   return matrix_to_matrix(d, y, want);
 }
@@ -212,7 +212,7 @@ static PtValueId tokens_to_image(PtDraft *d, PtValueId x, const PtType *want) {
   const PtType *t = pt_draft_type(d, x);
   static const int64_t perm[3] = {0, 2, 1};
   int64_t h = dim(want, 2), w = dim(want, 3);
-  if (h <= 0 || w <= 0 || !same_dim(t, 0, want, 0))
+  if (h <= 0 || w <= 0 || !pt_same_dim(t, 0, want, 0))
     return PT_NONE;
   if (dim(t, 1) != h * w) {
     int64_t root = (int64_t)lrint(sqrt((double)dim(t, 1)));
@@ -223,7 +223,7 @@ static PtValueId tokens_to_image(PtDraft *d, PtValueId x, const PtType *want) {
   int64_t dims[4] = {0, 0, h, w};
   PtValueId y = transpose(d, x, perm, 3);
   y = y == PT_NONE ? y : reshape(d, y, dims, 4);
-  if (y == PT_NONE || same_type(pt_draft_type(d, y), want))
+  if (y == PT_NONE || pt_same_type(pt_draft_type(d, y), want))
     return y;
   return image_to_image(d, y, want);
 }
@@ -254,7 +254,7 @@ static PtValueId to_float(PtDraft *d, PtValueId x) {
 
 PtValueId pt_adapt(PtDraft *draft, PtValueId x, const PtType *want) {
   const PtType *t = pt_draft_type(draft, x);
-  if (same_type(t, want))
+  if (pt_same_type(t, want))
     return x;
   if (want->dtype != draft->dtype || want->rank < 1 || want->rank > PT_FACE_RANK || t->rank < 1)
     return PT_NONE;
@@ -262,11 +262,11 @@ PtValueId pt_adapt(PtDraft *draft, PtValueId x, const PtType *want) {
     if (t->dtype == PT_STRING || (x = to_float(draft, x)) == PT_NONE)
       return PT_NONE;
     t = pt_draft_type(draft, x);
-    if (same_type(t, want))
+    if (pt_same_type(t, want))
       return x;
   }
   PtValueId y = PT_NONE;
-  if (t->rank == 4 && want->rank == 4 && (same_dim(t, 2, want, 2) || dim(t, 2) == dim(t, 3)))
+  if (t->rank == 4 && want->rank == 4 && (pt_same_dim(t, 2, want, 2) || dim(t, 2) == dim(t, 3)))
     y = image_to_image(draft, x, want);
   else if (t->rank == want->rank && t->rank >= 2)
     y = matrix_to_matrix(draft, x, want);
@@ -276,139 +276,7 @@ PtValueId pt_adapt(PtDraft *draft, PtValueId x, const PtType *want) {
     y = image_to_tokens(draft, x, want);
   else if (t->rank == 3 && want->rank == 4)
     y = tokens_to_image(draft, x, want);
-  if (y == PT_NONE || !same_type(pt_draft_type(draft, y), want))
+  if (y == PT_NONE || !pt_same_type(pt_draft_type(draft, y), want))
     y = regroup(draft, x, want);
-  return y != PT_NONE && same_type(pt_draft_type(draft, y), want) ? y : PT_NONE;
-}
-
-/* ---- outputs
- * ------------------------------------------------------------------------------------------- */
-static double cost(const PtType *t, const PtType *want) {
-  if (t->kind != PT_TYPE_TENSOR || t->rank < 1 || t->dtype != want->dtype)
-    return INFINITY;
-  if (same_type(t, want))
-    return 0;
-  double sum = 2 + 3 * abs(t->rank - want->rank);
-  for (int32_t i = 0; t->rank == want->rank && i < t->rank; i++)
-    if (!same_dim(t, i, want, i))
-      sum += 1 + (t->dims[i].size > 0 && want->dims[i].size > 0
-                      ? fabs(log2((double)t->dims[i].size / (double)want->dims[i].size))
-                      : 4);
-  return sum;
-}
-
-static bool is_taken(const PtValueId *taken, uint32_t n, PtValueId v) {
-  for (uint32_t i = 0; i < n; i++)
-    if (taken[i] == v)
-      return true;
-  return false;
-}
-
-static PtValueId output_for(PtDraft *draft, const PtType *want, const PtValueId *candidates,
-                            uint32_t n, const PtValueId *taken, uint32_t n_taken) {
-  PtGraph *g = draft->graph;
-  double best = INFINITY;
-  PtValueId pick = PT_NONE;
-  for (PtValueId v = 0; v < pt_graph_n_values(g); v++) {
-    const PtValue *value = pt_value(g, v);
-    if (value->constant || value->producer == PT_NONE || is_taken(taken, n_taken, v))
-      continue;
-    double c = cost(&value->type, want) + (is_taken(candidates, n, v) ? 0 : 3.5);
-    if (c <= best) { /* later ones are deeper */
-      best = c;
-      pick = v;
-    }
-  }
-  return pick == PT_NONE ? PT_NONE : pt_adapt(draft, pick, want);
-}
-
-bool pt_make_outputs(PtDraft *draft, const PtValueId *candidates, uint32_t n) {
-  const PtGraph *real = draft->real;
-  g_autofree PtValueId *taken = g_new(PtValueId, real->outputs->len + 1);
-  for (uint32_t j = 0; j < real->outputs->len; j++) {
-    const PtType *want = &pt_value(real, pt_graph_output(real, j))->type;
-    if (want->kind != PT_TYPE_TENSOR || want->rank < 0)
-      return false;
-    PtValueId v = j < n && candidates[j] != PT_NONE && !is_taken(taken, j, candidates[j]) &&
-                          cost(pt_draft_type(draft, candidates[j]), want) == 0
-                      ? candidates[j]
-                      : output_for(draft, want, candidates, n, taken, j);
-    if (v == PT_NONE || pt_value(draft->graph, v)->producer == PT_NONE || is_taken(taken, j, v))
-      return false;
-    taken[j] = v;
-  }
-  for (uint32_t j = 0; j < real->outputs->len; j++)
-    pt_graph_add_output(draft->graph, taken[j]);
-  return true;
-}
-
-/* ---- inputs
- * -------------------------------------------------------------------------------------------- */
-static bool is_live_float(const PtDraft *d, PtValueId v, const bool *live) {
-  const PtValue *value = pt_value(d->graph, v);
-  return live[v] && !value->constant && value->producer != PT_NONE &&
-         value->type.kind == PT_TYPE_TENSOR && value->type.dtype == d->dtype &&
-         value->type.rank > 0;
-}
-
-/* Everything after `v` reads v + x instead. */
-static bool add_in(PtDraft *d, PtValueId v, PtValueId x) {
-  PtGraph *g = d->graph;
-  PtValueId in[2] = {v, x}, sum = pt_graph_add_value(g, NULL);
-  pt_graph_replace_value(g, v, sum);
-  PtNodeId node = pt_graph_add_node(g, "", pt_rng_below(d->rng, 8) ? "Add" : "Mul", in, 2, &sum, 1);
-  return pt_draft_settle(d, node);
-}
-
-static bool join_input(PtDraft *d, PtValueId x, const bool *live, uint32_t n_values) {
-  double best = INFINITY;
-  PtValueId pick = PT_NONE;
-  for (PtValueId v = 0; v < n_values; v++) {
-    if (!is_live_float(d, v, live))
-      continue;
-    PtType t = *pt_draft_type(d, x);
-    t.dtype = d->dtype;
-    double c = cost(&t, pt_draft_type(d, v)) + pt_rng_unit(d->rng);
-    if (c < best) {
-      best = c;
-      pick = v;
-    }
-  }
-  if (pick == PT_NONE)
-    return false;
-  PtType want = *pt_draft_type(d, pick);
-  PtValueId y = pt_adapt(d, x, &want);
-  return y != PT_NONE && add_in(d, pick, y);
-}
-
-static void mark_live(const PtGraph *g, bool *live) {
-  for (uint32_t i = 0; i < g->outputs->len; i++)
-    live[pt_graph_output(g, i)] = true;
-  for (PtNodeId n = pt_graph_n_nodes(g); n-- > 0;) {
-    const PtNode *node = pt_node(g, n);
-    bool used = false;
-    for (uint32_t i = 0; i < node->n_outputs; i++)
-      used |= node->outputs[i] != PT_NONE && live[node->outputs[i]];
-    for (uint32_t i = 0; used && !node->dead && i < node->n_inputs; i++)
-      if (node->inputs[i] != PT_NONE)
-        live[node->inputs[i]] = true;
-  }
-}
-
-bool pt_join_inputs(PtDraft *draft) {
-  PtGraph *g = draft->graph;
-  for (uint32_t i = 0; i < g->inputs->len; i++) {
-    uint32_t n = pt_graph_n_values(g);
-    g_autofree bool *live = g_new0(bool, n + 1);
-    mark_live(g, live);
-    if (!live[pt_graph_input(g, i)] && !join_input(draft, pt_graph_input(g, i), live, n))
-      return false;
-    /* what was added lies at the end: order again before the next look */
-    PtGraph *ordered = pt_rebuild(g, false);
-    if (!ordered)
-      return false;
-    pt_graph_unref(g);
-    draft->graph = g = ordered;
-  }
-  return true;
+  return y != PT_NONE && pt_same_type(pt_draft_type(draft, y), want) ? y : PT_NONE;
 }

@@ -149,7 +149,9 @@ bool pt_reshape_target(const PtType *old_in, const PtType *old_out, const PtType
 
 /* adapt.c: a value of type `want` made of `value`; PT_NONE if there is no natural way. */
 PtValueId pt_adapt(PtDraft *draft, PtValueId value, const PtType *want);
-/* Real inputs that nobody reads join in. */
+bool pt_same_dim(const PtType *a, int32_t i, const PtType *b, int32_t j);
+bool pt_same_type(const PtType *a, const PtType *b);
+/* join.c: real inputs that nobody reads join in. */
 bool pt_join_inputs(PtDraft *draft);
 /* The draft's outputs: candidates[n] first, then whatever suits. */
 bool pt_make_outputs(PtDraft *draft, const PtValueId *candidates, uint32_t n);
