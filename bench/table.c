@@ -289,7 +289,7 @@ static void fast(void) {
 }
 
 static void scale(void) {
-  printf("### Scale: partition of a made-up chain of residual blocks\n\n");
+  printf("### Scale: partition of made-up graphs\n\n```\n");
   fflush(stdout);
   pid_t pid = fork();
   if (pid == 0) {
@@ -299,7 +299,7 @@ static void scale(void) {
   int status;
   if (pid > 0)
     waitpid(pid, &status, 0);
-  puts("");
+  puts("```\n");
 }
 
 /* ---- loss
