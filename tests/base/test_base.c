@@ -4,6 +4,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void test_streams(void) {
   PtSeed seed, same, other;
@@ -149,6 +151,31 @@ static void test_no_folder(void) {
   pt_dir_remove(dir);
 }
 
+/* What a process that ends by a signal leaves behind: nothing. */
+static void test_abandon(void) {
+  int ends[2];
+  char path[256] = "";
+  g_assert_cmpint(pipe(ends), ==, 0);
+  pid_t child = fork();
+  if (child == 0) {
+    g_autofree char *dir = pt_dir_make_temp("pt-test", NULL);
+    g_autofree char *inner = g_build_filename(dir, "inner", NULL);
+    g_autofree char *file = g_build_filename(inner, "file", NULL);
+    bool ok = pt_dir_make(inner, NULL) && pt_file_write(file, 0, "x", 1, NULL);
+    ok = ok && write(ends[1], dir, strlen(dir)) > 0;
+    pt_temporaries_abandon();
+    _exit(ok ? 0 : 1);
+  }
+  int status = 1;
+  g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+  g_assert_cmpint(status, ==, 0);
+  g_assert_cmpint((int)read(ends[0], path, sizeof path - 1), >, 0);
+  g_assert_true(g_path_is_absolute(path));
+  g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+  close(ends[0]);
+  close(ends[1]);
+}
+
 static void mark(size_t i, void *data) {
   ((uint8_t *)data)[i]++;
 }
@@ -171,6 +198,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/base/hash", test_hash);
   g_test_add_func("/base/files", test_files);
   g_test_add_func("/base/no-folder", test_no_folder);
+  g_test_add_func("/base/abandon", test_abandon);
   g_test_add_func("/base/parallel", test_parallel);
   return g_test_run();
 }
