@@ -67,6 +67,12 @@ static void step(Restore *r, const char *what, uint64_t total) {
   g_mutex_unlock(&r->lock);
 }
 
+/* The result must not take the place of what it is made from. */
+static bool is_same_file(const char *a, const char *b) {
+  struct stat x, y;
+  return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 /* ---- reading what the owner has
  * ------------------------------------------------------------------- */
 static bool read_own(Restore *r, GError **error) {
@@ -74,6 +80,12 @@ static bool read_own(Restore *r, GError **error) {
   if (!o->optimized || !o->secret || !o->model || !o->out) {
     g_set_error(error, PT_RESTORE_ERROR, PT_ERR_USAGE,
                 "deobfuscate needs a folder of answers, a secret, the model and a file to write");
+    return false;
+  }
+  if (is_same_file(o->out, o->model) || is_same_file(o->out, o->secret)) {
+    g_set_error(error, PT_RESTORE_ERROR, PT_ERR_USAGE,
+                "%s would be overwritten, and it is needed: give another name for the result",
+                o->out);
     return false;
   }
   r->secret = pt_secret_read(o->secret, error);

@@ -21,6 +21,21 @@ static void test_usage(void) {
   g_assert_error(error, PT_RESTORE_ERROR, PT_ERR_USAGE);
 }
 
+static void test_out_is_needed(void) {
+  Fixture f;
+  fixture_init(&f);
+  char *out = f.out, *needed[] = {f.model, f.secret};
+  for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
+    g_autoptr(GError) error = NULL;
+    PtDeobfuscateReport report;
+    f.out = needed[i];
+    g_assert_false(fixture_restore(&f, &report, &error));
+    g_assert_error(error, PT_RESTORE_ERROR, PT_ERR_USAGE);
+  }
+  f.out = out;
+  fixture_clear(&f);
+}
+
 static void test_other_model(void) {
   Fixture f;
   fixture_init(&f);
@@ -233,6 +248,7 @@ static void test_kept(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/restore/usage", test_usage);
+  g_test_add_func("/restore/out-is-needed", test_out_is_needed);
   g_test_add_func("/restore/other-model", test_other_model);
   g_test_add_func("/restore/no-answers", test_no_answers);
   g_test_add_func("/restore/out-is-folder", test_out_is_folder);
