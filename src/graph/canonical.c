@@ -11,8 +11,7 @@
 #define MAX_WORK ((uint64_t)1 << 26) /* node visits before ties are broken by index */
 #define SALT_TIE UINT64_C(0x7469650a)
 
-/* ---- the view ----------------------------------------------------------------------------------
- */
+/* ---- the view -------------------------------------------------------------------------------- */
 static uint32_t local_value(GHashTable *ids, GArray *values, PtValueId value) {
   gpointer found;
   if (g_hash_table_lookup_extended(ids, GUINT_TO_POINTER(value), NULL, &found))
@@ -121,8 +120,7 @@ void pt_view_free(PtView *v) {
   g_free(v);
 }
 
-/* ---- hashes of what a node carries --------------------------------------------------------------
- */
+/* ---- hashes of what a node carries ----------------------------------------------------------- */
 static uint64_t hash_text(const char *text) {
   return pt_hash64(text, strlen(text), 1);
 }
@@ -239,8 +237,7 @@ uint64_t pt_node_signature(const PtGraph *graph, PtNodeId id, PtConstantIsReal i
   return h;
 }
 
-/* ---- refinement ---------------------------------------------------------------------------------
- */
+/* ---- refinement ------------------------------------------------------------------------------ */
 typedef struct Colors {
   const PtView *view;
   uint32_t *topo;   /* [n] local nodes, a topological order */
@@ -256,11 +253,7 @@ static uint64_t slot_color(const Colors *c, uint32_t value) {
   const PtView *v = c->view;
   if (v->seen[value] != PT_SEEN_INNER)
     return c->value[value];
-  uint32_t p = v->producer[value];
-  uint32_t k = v->out_start[p];
-  while (v->out[k] != value)
-    k++;
-  return pt_hash_mix(c->node[p], k - v->out_start[p]);
+  return pt_hash_mix(c->node[v->producer[value]], pt_value(v->graph, v->values[value])->output);
 }
 
 static uint64_t users_color(const Colors *c, uint32_t value) {
@@ -361,8 +354,7 @@ static void break_ties(Colors *c, uint32_t classes) {
   }
 }
 
-/* ---- order --------------------------------------------------------------------------------------
- */
+/* ---- order ----------------------------------------------------------------------------------- */
 /* Kahn's, taking the ready node of the smallest key; nodes on a cycle follow at the end. */
 typedef struct Ready {
   uint64_t key;

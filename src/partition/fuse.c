@@ -44,8 +44,7 @@ void pt_fuse(const PtWork *work, PtQuotient *q, uint32_t cap) {
         patterns[p].match(&f, work->node[r]);
 }
 
-/* ---- walking
- * ------------------------------------------------------------------------------------- */
+/* ---- walking --------------------------------------------------------------------------------- */
 bool pt_fuse_is(const PtFuse *f, PtNodeId node, const char *op) {
   return node != PT_NONE && g_str_equal(pt_node(f->graph, node)->op_type, op);
 }
@@ -129,8 +128,7 @@ PtNodeId pt_fuse_skip_casts_after(const PtFuse *f, PtNodeId node, PtMatch *m) {
   return node;
 }
 
-/* ---- matches
- * ------------------------------------------------------------------------------------- */
+/* ---- matches --------------------------------------------------------------------------------- */
 bool pt_match_has(const PtMatch *m, PtNodeId node) {
   for (uint32_t i = 0; i < m->n; i++)
     if (m->node[i] == node)

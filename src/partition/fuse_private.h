@@ -21,8 +21,7 @@ typedef struct PtMatch {
   bool full;
 } PtMatch;
 
-/* ---- walking (fuse.c)
- * ---------------------------------------------------------------------------- */
+/* ---- walking (fuse.c) ------------------------------------------------------------------------ */
 /* Each takes PT_NONE for a node and gives "no" for it, so that matchers read as one chain. */
 bool pt_fuse_is(const PtFuse *f, PtNodeId node, const char *op);
 /* Any of a NULL-terminated list. */
@@ -51,8 +50,7 @@ bool pt_match_has(const PtMatch *m, PtNodeId node);
 bool pt_match_merge(PtFuse *f, const PtMatch *m);
 bool pt_match_merge_block(PtFuse *f, const PtMatch *m);
 
-/* ---- matchers: called with each node in topological order
- * ------------------------------------------ */
+/* ---- matchers: called with each node in topological order ------------------------------------ */
 void pt_fuse_constant_fed(PtFuse *f, PtNodeId node);
 void pt_fuse_pad(PtFuse *f, PtNodeId node);
 void pt_fuse_conv(PtFuse *f, PtNodeId node);

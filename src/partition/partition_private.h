@@ -2,7 +2,8 @@
  * work.c      what is contracted: nodes without those that are cloned, and the edges between them
  * quotient.c  the graph of clusters, kept acyclic while clusters merge
  * fuse*.c     clusters of what optimizers fuse, one small matcher a pattern
- * contract.c  Karger-Stein trials
+ * race.c      one trial of Karger-Stein contraction
+ * contract.c  the trials and the choice among them
  * pieces.c    clusters to pieces: clones, borders, canonical order, groups
  * check.c     every invariant */
 #ifndef PT_PARTITION_PRIVATE_H
@@ -16,8 +17,7 @@
 #define PT_AUTO_MOST 16
 #define PT_CLONE_MOST 48 /* nodes of a chain that is cloned instead of cut */
 
-/* ---- work
- * ---------------------------------------------------------------------------------------- */
+/* ---- work ------------------------------------------------------------------------------------ */
 /* Nodes are side nodes (cheap, pure, computed from shapes and constants alone: cloned into whatever
  * uses them) or items (everything else, numbered in a topological order). */
 typedef struct PtWorkEdge {
@@ -54,8 +54,7 @@ bool pt_work_closure(const PtWork *work, PtNodeId node, uint32_t most, GArray *o
 void pt_work_weigh(const PtWork *work, const uint32_t *of, uint32_t clusters, uint32_t *size);
 bool pt_work_is_real(const PtGraph *graph, PtValueId value, void *work);
 
-/* ---- quotient
- * ------------------------------------------------------------------------------------ */
+/* ---- quotient -------------------------------------------------------------------------------- */
 typedef struct PtQuotientEdge {
   uint32_t src, dst; /* items; find() gives their clusters */
   uint32_t next_out, next_in;
@@ -111,20 +110,17 @@ PtQuotient *pt_quotient_compact(PtQuotient *q, uint32_t *of);
 void pt_quotient_structure(const PtQuotient *q, const uint32_t *of, uint32_t clusters,
                            uint64_t *hash);
 
-/* ---- fuse
- * ---------------------------------------------------------------------------------------- */
+/* ---- fuse ------------------------------------------------------------------------------------ */
 /* Contracts what optimizers fuse, no group above `cap` nodes. */
 void pt_fuse(const PtWork *work, PtQuotient *q, uint32_t cap);
 
-/* ---- contract
- * ------------------------------------------------------------------------------------ */
+/* ---- contract -------------------------------------------------------------------------------- */
 /* of[q->n] receives each item's piece, numbered in a topological order; returns how many. n 0:
  * auto. */
 uint32_t pt_contract(const PtQuotient *q, uint32_t n, const PtPartitionOptions *options,
                      const PtSeed *seed, uint32_t *of);
 
-/* ---- pieces
- * -------------------------------------------------------------------------------------- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 /* of[n_items]: each item's piece. */
 PtPartition *pt_pieces_make(const PtWork *work, const uint32_t *of, uint32_t count,
                             unsigned threads);

@@ -9,8 +9,7 @@
 
 #define SPACING ((uint64_t)1 << 32)
 
-/* ---- making
- * -------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 static PtQuotient *quotient_alloc(uint32_t n, uint32_t m) {
   PtQuotient *q = g_new0(PtQuotient, 1);
   q->n = n;
@@ -124,8 +123,7 @@ void pt_quotient_free(PtQuotient *q) {
   g_free(q);
 }
 
-/* ---- the order
- * ----------------------------------------------------------------------------------- */
+/* ---- the order ------------------------------------------------------------------------------- */
 static void list_remove(PtQuotient *q, uint32_t x) {
   q->next[q->prev[x]] = q->next[x];
   q->prev[q->next[x]] = q->prev[x];
@@ -170,8 +168,7 @@ static void sort_by_label(PtQuotient *q, uint32_t *items, uint32_t count) {
     qsort_r(items, count, sizeof *items, compare_labels, q);
 }
 
-/* ---- merging
- * ------------------------------------------------------------------------------------- */
+/* ---- merging --------------------------------------------------------------------------------- */
 static void next_epoch(PtQuotient *q) {
   if (++q->epoch == 0) {
     memset(q->mark_f, 0, q->n * sizeof *q->mark_f);
@@ -334,8 +331,7 @@ uint32_t pt_quotient_merge(PtQuotient *q, uint32_t a, uint32_t b, uint32_t budge
   return kept;
 }
 
-/* ---- sets
- * ---------------------------------------------------------------------------------------- */
+/* ---- sets ------------------------------------------------------------------------------------ */
 /* list_b[0..n_b): the clusters of the set and those on paths between them. False over the budget.
  */
 static bool close_set(PtQuotient *q, const uint32_t *items, uint32_t count, uint32_t budget) {
@@ -394,8 +390,7 @@ bool pt_quotient_merge_set(PtQuotient *q, const uint32_t *items, uint32_t count,
   return merged != PT_NONE;
 }
 
-/* ---- reading off
- * --------------------------------------------------------------------------------- */
+/* ---- reading off ----------------------------------------------------------------------------- */
 void pt_quotient_number(PtQuotient *q, uint32_t *of) {
   g_autofree uint32_t *number = g_new(uint32_t, q->n + 1);
   uint32_t count = 0;

@@ -104,6 +104,33 @@ static void test_apart(void) {
   }
 }
 
+/* One value read by very many nodes, all read by one: the branches are no crumbs, and time stays
+ * low. */
+static void test_star(void) {
+  g_autoptr(PtGraph) g = pt_graph_new();
+  enum { BRANCHES = 2000 };
+  PtType type = vector(g);
+  PtValueId x = pt_graph_add_input(g, NULL, &type), end[BRANCHES];
+  x = pt_graph_add_op(g, "Softmax", &x, 1);
+  pt_value(g, x)->type = type;
+  for (int i = 0; i < BRANCHES; i++) {
+    end[i] = pt_graph_add_op(g, i % 3 ? "Softmax" : "LRN", &x, 1);
+    pt_value(g, end[i])->type = type;
+  }
+  PtValueId sum = pt_graph_add_op(g, "Concat", end, BRANCHES);
+  pt_value(g, sum)->type = type;
+  pt_graph_add_output(g, sum);
+  for (uint32_t n = 0; n <= 20; n += 20) {
+    g_autoptr(PtPartition) p = cut(g, n, false, 1, 1);
+    double mean = (BRANCHES + 2.0) / p->pieces->len;
+    g_assert_cmpfloat(p->deviation, <, mean / 2);
+    if (n)
+      g_assert_cmpuint(p->pieces->len, ==, n);
+    else
+      g_assert_cmpfloat_with_epsilon(mean, 12.5, 4.5);
+  }
+}
+
 static bool same(const PtPartition *a, const PtPartition *b) {
   if (a->pieces->len != b->pieces->len || a->n_groups != b->n_groups)
     return false;
@@ -166,6 +193,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/partition/usage", test_usage);
   g_test_add_func("/partition/empty", test_empty);
   g_test_add_func("/partition/apart", test_apart);
+  g_test_add_func("/partition/star", test_star);
   g_test_add_func("/partition/deterministic", test_deterministic);
   g_test_add_func("/partition/mirrored", test_mirrored);
   return g_test_run();
