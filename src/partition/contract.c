@@ -104,7 +104,8 @@ static double score(const Trials *s, const uint32_t *of, uint32_t count) {
     result +=
         4 * missed / (double)s->total + 0.3 * outside / count + 0.02 * fabs(mean - PT_AUTO_SIZE);
   if (!s->options->plain)
-    result += (0.5 * distinct(s->q, of, count) + 0.1 * borders(s->q, of)) / count;
+    result +=
+        (s->n ? 0.5 : 1) * (0.5 * distinct(s->q, of, count) + 0.1 * borders(s->q, of)) / count;
   return result;
 }
 
