@@ -13,7 +13,6 @@
 
 #define PROTEUS_VERSION "0.1.0"
 
-
 /* ---- obfuscate ----------------------------------------------------------------------------------
  */
 typedef struct PtObfuscateOptions {

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-G_DEFINE_QUARK(pt-base-error-quark, pt_base_error)
+G_DEFINE_QUARK(pt - base - error - quark, pt_base_error)
 
 static bool io_error(GError **error, const char *doing, const char *path, int code) {
   g_set_error(error, PT_BASE_ERROR, PT_ERR_IO, "cannot %s %s: %s", doing, path, g_strerror(code));

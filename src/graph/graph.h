@@ -249,7 +249,8 @@ void pt_node_set_int(PtGraph *graph, PtNodeId node, const char *name, int64_t va
 void pt_node_set_float(PtGraph *graph, PtNodeId node, const char *name, float value);
 void pt_node_set_ints(PtGraph *graph, PtNodeId node, const char *name, const int64_t *v,
                       uint32_t n);
-void pt_node_set_floats(PtGraph *graph, PtNodeId node, const char *name, const float *v, uint32_t n);
+void pt_node_set_floats(PtGraph *graph, PtNodeId node, const char *name, const float *v,
+                        uint32_t n);
 void pt_node_set_string(PtGraph *graph, PtNodeId node, const char *name, const char *text);
 /* Copies an attribute of another graph's node; nested graphs are deep-copied, their outer values
  * mapped by map[old outer id] (PT_NONE entries are an internal error). */
@@ -309,9 +310,9 @@ PtGraph *pt_graph_extract(PtGraph *graph, const PtPiece *piece, PtValueId **map)
 /* Whether constant `value` must be compared by its data for two pieces to be equal. NULL: none. */
 typedef bool (*PtConstantIsReal)(const PtGraph *graph, PtValueId value, void *data);
 /* A hash of operators, attributes, wiring, interface, constants' dtype and shape, and data of those
- * that stay real. Does not depend on names (those of symbolic sizes included), on the order of nodes,
- * inputs or outputs. order (or NULL) [live nodes] receives a canonical order, itself topological:
- * equal graphs correspond position by position. Never 0. */
+ * that stay real. Does not depend on names (those of symbolic sizes included), on the order of
+ * nodes, inputs or outputs. order (or NULL) [live nodes] receives a canonical order, itself
+ * topological: equal graphs correspond position by position. Never 0. */
 uint64_t pt_graph_canonical(const PtGraph *graph, PtConstantIsReal is_real, void *data,
                             PtNodeId *order);
 /* Exact: same operators, attributes, wiring, constants under the two orders; inputs and outputs

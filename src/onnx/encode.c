@@ -217,8 +217,8 @@ static bool attribute(PtEncoder *encoder, const PtAttr *a, Onnx__AttributeProto 
   }
 }
 
-/* A captured value goes by the name it has where it is made, whatever the copy here was called: pieces
- * are spliced under new names. */
+/* A captured value goes by the name it has where it is made, whatever the copy here was called:
+ * pieces are spliced under new names. */
 static const char *name_of(const PtGraph *graph, PtValueId v) {
   while (pt_value(graph, v)->outer != PT_NONE && graph->parent) {
     v = pt_value(graph, v)->outer;

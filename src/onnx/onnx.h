@@ -26,10 +26,11 @@ typedef struct PtOnnxReadOptions {
   uint32_t max_depth; /* nesting of graphs; 0: 16 */
 } PtOnnxReadOptions;
 
-/* What is read is made simple: Constant nodes, and constants of nested graphs, are constants of the main graph; local
- * functions are inlined; inputs with an initializer are constants; unused constants are gone. Tensors' data is not
- * aligned: it lies where the file has it, so read it with memcpy or pt_tensor_*.
- * options NULL: PT_EXTERNAL_MAP, no empty tensors, default limits. Errors name `path`. */
+/* What is read is made simple: Constant nodes, and constants of nested graphs, are constants of the
+ * main graph; local functions are inlined; inputs with an initializer are constants; unused
+ * constants are gone. Tensors' data is not aligned: it lies where the file has it, so read it with
+ * memcpy or pt_tensor_*. options NULL: PT_EXTERNAL_MAP, no empty tensors, default limits. Errors
+ * name `path`. */
 PtGraph *pt_onnx_read(const char *path, const PtOnnxReadOptions *options, GError **error);
 /* `label` stands for the path in messages; `folder` for external data, or NULL. bytes are held, not
  * copied. */

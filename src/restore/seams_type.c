@@ -47,7 +47,7 @@ uint64_t pt_seam_bytes(const PtSeams *s, PtValueId v) {
 /* ---- convolution and pooling ---- */
 typedef struct Window {
   int64_t kernel, stride, dilation, padding; /* padding: of both sides together */
-  bool same; /* padded so that only the stride makes it smaller */
+  bool same;                                 /* padded so that only the stride makes it smaller */
   bool ceil;
 } Window;
 
