@@ -5,7 +5,8 @@
 #include <string.h>
 
 #define MIN_FLOATS (UINT64_C(1) << 21)
-#define MIN_SECTION (UINT64_C(1) << 12)
+/* small pieces' sentinels may have more weights than they */
+#define MIN_SECTION (UINT64_C(1) << 20)
 
 PtSlice pt_slice_of(const PtTensor *tensor, PtRole role) {
   PtSlice slice = {.positive = role == PT_ROLE_POSITIVE, .units = (tensor->size + 3) / 4};

@@ -13,7 +13,7 @@ static void occurrence_clear(void *data) {
 static void bucket_free(void *data) {
   PtBucket *bucket = data;
   g_array_unref(bucket->occurrences);
-  g_ptr_array_unref(bucket->sentinels);
+  g_ptr_array_unref(bucket->candidates);
   g_clear_pointer(&bucket->real, pt_graph_unref);
   g_clear_pointer(&bucket->fixed, g_hash_table_unref);
   g_free(bucket->model_value);
@@ -21,11 +21,25 @@ static void bucket_free(void *data) {
   g_free(bucket);
 }
 
+bool pt_first_error(GError **errors, guint count, GError **error) {
+  bool ok = true;
+  for (guint i = 0; i < count; i++) {
+    if (!errors[i])
+      continue;
+    if (ok)
+      g_propagate_error(error, errors[i]);
+    else
+      g_error_free(errors[i]);
+    ok = false;
+  }
+  return ok;
+}
+
 static PtBucket *bucket_new(uint32_t piece) {
   PtBucket *bucket = g_new0(PtBucket, 1);
   bucket->occurrences = g_array_new(FALSE, FALSE, sizeof(PtOccurrence));
   g_array_set_clear_func(bucket->occurrences, occurrence_clear);
-  bucket->sentinels = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+  bucket->candidates = g_ptr_array_new_with_free_func(pt_candidate_file_free);
   PtOccurrence first = {piece, NULL};
   g_array_append_val(bucket->occurrences, first);
   return bucket;
@@ -207,17 +221,7 @@ static bool extract_all(Extraction *x, unsigned threads, GError **error) {
   g_autofree GError **errors = g_new0(GError *, (gsize)n + 1);
   x->errors = errors;
   pt_parallel_for(n, threads, extract_task, x);
-  bool ok = true;
-  for (guint i = 0; i < n; i++) {
-    if (!errors[i])
-      continue;
-    if (ok)
-      g_propagate_error(error, errors[i]);
-    else
-      g_error_free(errors[i]);
-    ok = false;
-  }
-  return ok;
+  return pt_first_error(errors, n, error);
 }
 
 /* ---- the whole

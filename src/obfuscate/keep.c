@@ -2,6 +2,8 @@
  * weights, by the names of the model as read. */
 #include "obfuscate/obfuscate_private.h"
 
+#include <string.h>
+
 /* The value of this occurrence that stands where `first` stands in the bucket's first piece. */
 static PtValueId value_of(const PtOccurrence *occurrence, PtValueId first) {
   if (!occurrence->map)
@@ -44,22 +46,47 @@ static PtMember *make_member(const PtGraph *model, const PtPartition *partition,
   return NULL;
 }
 
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A piece that was not sent gets an id that no file has. */
+static void name_candidates(PtSecretBucket *made, const PtBucket *bucket, PtRng *rng) {
+  char id[33];
+  pt_random_hex(rng, id);
+  for (guint i = 0; i < bucket->candidates->len; i++) {
+    const PtCandidateFile *file = g_ptr_array_index(bucket->candidates, i);
+    g_ptr_array_add(made->candidates, g_strdup(file->id));
+    if (file->weights)
+      made->real = g_strdup(file->id);
+  }
+  if (!made->real) {
+    made->real = g_strdup(id);
+    g_ptr_array_add(made->candidates, g_strdup(id));
+  }
+  g_ptr_array_sort(made->candidates, by_text);
+  made->kept = g_strdup(bucket->kept);
+}
+
 static PtSecretBucket *make_bucket(const PtGraph *model, const PtPartition *partition,
-                                   const PtBucket *bucket, const PtCandidateJob *real) {
-  PtSecretBucket *kept = pt_secret_bucket_new();
+                                   const PtBucket *bucket, PtRng *rng) {
+  PtSecretBucket *made = pt_secret_bucket_new();
+  const PtCandidateFile *real =
+      bucket->candidates->len ? g_ptr_array_index(bucket->candidates, 0) : NULL;
   for (guint i = 0; i < bucket->occurrences->len; i++) {
     PtMember *member =
         make_member(model, partition, bucket, &g_array_index(bucket->occurrences, PtOccurrence, i),
                     real ? real->weights : NULL);
     if (member)
-      g_ptr_array_add(kept->members, member);
+      g_ptr_array_add(made->members, member);
   }
-  return kept;
+  name_candidates(made, bucket, rng);
+  return made;
 }
 
 PtSecret *pt_make_secret(const PtGraph *model, const PtPartition *partition, GPtrArray *buckets,
-                         GPtrArray *candidates, const PtNoise *noise, const char *model_sha256,
-                         const PtSeed *seed, GError **error) {
+                         const PtNoise *noise, const char *model_sha256, const PtSeed *seed,
+                         GError **error) {
   g_autoptr(PtSecret) secret = pt_secret_new();
   secret->model_sha256 = g_strdup(model_sha256);
   g_strlcpy(secret->noise_seed, noise->seed, sizeof secret->noise_seed);
@@ -67,40 +94,16 @@ PtSecret *pt_make_secret(const PtGraph *model, const PtPartition *partition, GPt
   secret->halves = noise->halves;
   secret->brains = noise->brains;
   secret->doubles = noise->doubles;
-  g_autoptr(GHashTable)
-      real_of = g_hash_table_new(NULL, NULL),
-      lists = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_ptr_array_unref);
-  for (guint i = 0; i < candidates->len; i++) { /* sorted by id, and so is every list */
-    PtCandidateJob *job = g_ptr_array_index(candidates, i);
-    GPtrArray *ids = g_hash_table_lookup(lists, job->bucket);
-    if (!ids) {
-      ids = g_ptr_array_new();
-      g_hash_table_insert(lists, job->bucket, ids);
-    }
-    g_ptr_array_add(ids, job->id);
-    if (job->weights)
-      g_hash_table_insert(real_of, job->bucket, job);
-  }
   g_autoptr(PtRng) rng = pt_rng_new(seed, "kept ids", 0);
   for (guint b = 0; b < buckets->len; b++) {
     const PtBucket *bucket = g_ptr_array_index(buckets, b);
-    const PtCandidateJob *real = g_hash_table_lookup(real_of, bucket);
-    PtSecretBucket *made = make_bucket(model, partition, bucket, real);
+    PtSecretBucket *made = make_bucket(model, partition, bucket, rng);
     g_ptr_array_add(secret->buckets, made);
     if (made->members->len != bucket->occurrences->len) {
       g_set_error(error, PT_OBFUSCATE_ERROR, PT_ERR_INTERNAL,
                   "equal pieces do not correspond value by value");
       return NULL;
     }
-    char id[33];
-    pt_random_hex(rng, id);
-    made->real = g_strdup(real ? real->id : id);
-    made->kept = g_strdup(bucket->kept);
-    const GPtrArray *ids = g_hash_table_lookup(lists, bucket);
-    if (!ids)
-      g_ptr_array_add(made->candidates, g_strdup(id));
-    for (guint i = 0; ids && i < ids->len; i++)
-      g_ptr_array_add(made->candidates, g_strdup(g_ptr_array_index(ids, i)));
   }
   return g_steal_pointer(&secret);
 }

@@ -5,6 +5,9 @@
 #include "bundle/bundle.h"
 #include "obfuscate/obfuscate.h"
 
+/* Of errors that tasks left, the first is passed on, the rest freed; true if there is none. */
+bool pt_first_error(GError **errors, guint count, GError **error);
+
 /* ---- buckets.c: equal pieces share one
  * -------------------------------------------------------------- */
 typedef struct PtOccurrence {
@@ -17,50 +20,53 @@ typedef struct PtBucket {
   GArray *occurrences;    /* PtOccurrence, the first made the candidate */
   PtGraph *real;          /* the first piece as a graph, its interface shuffled */
   PtValueId *model_value; /* [values of real] the model's value */
-  GHashTable *fixed;    /* model's constants (ids + 1) that go out as they are; NULL until needed */
-  GPtrArray *sentinels; /* PtGraph */
-  char *kept;           /* why it cannot go out, or NULL */
+  GHashTable *fixed; /* model's constants (ids + 1) that go out as they are; NULL until needed */
+  GPtrArray *candidates; /* PtCandidateFile, the real one first; empty if kept */
+  char *kept;            /* why it cannot go out, or NULL */
 } PtBucket;
 /* One a distinct piece, without sentinels; GPtrArray of PtBucket. Two pieces share one only if
  * their constants that go out as they are are equal, too. */
 GPtrArray *pt_buckets_new(PtGraph *model, const PtPartition *partition, bool keep_order,
                           const PtSeed *seed, unsigned threads, GError **error);
 
-/* ---- candidates.c: scrubbed and written
- * ------------------------------------------------------------- */
+/* ---- candidates.c: scrubbed, encoded, written --------------------------------------------------
+ */
 typedef struct PtCandidateWeight {
   char name[16];   /* of the candidate's constant */
   PtValueId value; /* the model's, of the bucket's first piece */
   uint64_t offset, size;
 } PtCandidateWeight;
 
-typedef struct PtCandidateJob {
-  PtBucket *bucket;
-  PtGraph *graph; /* borrowed: the bucket's real one or a sentinel */
+typedef struct PtCandidateFile {
   char id[33];
+  GBytes *bytes;
   char *sha256;
-  uint64_t bytes;
   GArray *weights; /* PtCandidateWeight of the real one; NULL for a sentinel */
-  GError *error;
-} PtCandidateJob;
+} PtCandidateFile;
+void pt_candidate_file_free(void *file);
 /* 32 hex digits from the stream. */
 void pt_random_hex(PtRng *rng, char out[33]);
-/* Every candidate of every bucket, with a random id; sorted by id, so that no order of making
- * shows. */
-GPtrArray *pt_candidates_new(GPtrArray *buckets, const PtSeed *seed);
-/* Imports and IR version that all candidates carry, as a graph without nodes. Sentinels that would
- * need another version of a domain are dropped. */
+/* Imports and IR version that all candidates carry: what the real pieces need, as a graph without
+ * nodes. */
 PtGraph *pt_common_imports(GPtrArray *buckets);
-/* Sentinels that scrubbing refuses are dropped from their bucket and from the list. */
-bool pt_candidates_write(GPtrArray *candidates, const PtGraph *imports, const PtNoise *noise,
-                         const char *folder, const PtSeed *seed, const PtObfuscateOptions *options,
-                         GError **error);
+/* What the real pieces need of noise.bin, with room for sentinels as large as the largest of them.
+ */
+void pt_common_need(GPtrArray *buckets, PtNoiseNeed *need);
+/* The candidate as it is sent. PT_BUNDLE_ERROR: it cannot go out. model_value: of the real one,
+ * else NULL. */
+PtCandidateFile *pt_candidate_encode(const PtGraph *graph, const PtValueId *model_value,
+                                     const PtGraph *imports, const PtNoise *noise, PtRng *rng,
+                                     GError **error);
+/* Every candidate of every bucket (borrowed), sorted by id, so that no order of making shows. */
+GPtrArray *pt_candidates_sorted(GPtrArray *buckets);
+bool pt_candidates_write(GPtrArray *candidates, const char *folder,
+                         const PtObfuscateOptions *options, GError **error);
 
 /* ---- keep.c: the secret
  * --------------------------------------------------------------------------------- */
 PtSecret *pt_make_secret(const PtGraph *model, const PtPartition *partition, GPtrArray *buckets,
-                         GPtrArray *candidates, const PtNoise *noise, const char *model_sha256,
-                         const PtSeed *seed, GError **error);
+                         const PtNoise *noise, const char *model_sha256, const PtSeed *seed,
+                         GError **error);
 
 /* ---- site.c: where it goes
  * ---------------------------------------------------------------------------- */

@@ -36,69 +36,73 @@ typedef struct Making {
   PtSentinelMode mode;
   const PtSeed *seed;
   const PtObfuscateOptions *options;
+  const PtGraph *imports;
+  const PtNoise *noise;
   GError **errors; /* [buckets] */
   GMutex lock;
   uint64_t done;
 } Making;
 
+static GPtrArray *make_sentinels(const Making *m, size_t index, GError **error) {
+  const PtBucket *bucket = g_ptr_array_index(m->buckets, index);
+  g_autoptr(GPtrArray) made = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+  if (m->options->k == 0)
+    return g_steal_pointer(&made);
+  g_autoptr(GPtrArray) siblings = g_ptr_array_new();
+  for (guint b = 0; b < m->buckets->len; b++) {
+    const PtBucket *other = g_ptr_array_index(m->buckets, b);
+    if (b != index && !other->kept)
+      g_ptr_array_add(siblings, other->real);
+  }
+  g_autoptr(PtRng) rng = pt_rng_new(m->seed, "sentinel", index);
+  uint32_t count = 0;
+  bool ok = pt_sentinel_make(m->mode, bucket->real, siblings, m->corpus, m->options->k, rng, made,
+                             &count, error);
+  return ok ? g_steal_pointer(&made) : NULL;
+}
+
+/* Only what is encoded stays in memory: a bucket's graphs are ten times as large. A sentinel that
+ * cannot go out is one less, never a reason to fail. */
+static bool make_bucket(const Making *m, size_t index, GError **error) {
+  PtBucket *bucket = g_ptr_array_index(m->buckets, index);
+  g_autoptr(GPtrArray) sentinels = make_sentinels(m, index, error);
+  if (!sentinels)
+    return false;
+  g_autoptr(PtRng) rng = pt_rng_new(m->seed, "scrub", index);
+  PtCandidateFile *real =
+      pt_candidate_encode(bucket->real, bucket->model_value, m->imports, m->noise, rng, error);
+  if (!real)
+    return false;
+  g_ptr_array_add(bucket->candidates, real);
+  for (guint i = 0; i < sentinels->len; i++) {
+    PtCandidateFile *file =
+        pt_candidate_encode(g_ptr_array_index(sentinels, i), NULL, m->imports, m->noise, rng, NULL);
+    if (file)
+      g_ptr_array_add(bucket->candidates, file);
+  }
+  return true;
+}
+
 static void make_task(size_t index, void *data) {
   Making *m = data;
-  PtBucket *bucket = g_ptr_array_index(m->buckets, index);
-  if (!bucket->kept) {
-    g_autoptr(GPtrArray) siblings = g_ptr_array_new();
-    for (guint b = 0; b < m->buckets->len; b++) {
-      const PtBucket *other = g_ptr_array_index(m->buckets, b);
-      if (b != index && !other->kept)
-        g_ptr_array_add(siblings, other->real);
-    }
-    g_autoptr(PtRng) rng = pt_rng_new(m->seed, "sentinel", index);
-    uint32_t made = 0;
-    (void)pt_sentinel_make(m->mode, bucket->real, siblings, m->corpus, m->options->k, rng,
-                           bucket->sentinels, &made, &m->errors[index]);
-  }
+  if (!((const PtBucket *)g_ptr_array_index(m->buckets, index))->kept)
+    (void)make_bucket(m, index, &m->errors[index]);
   g_mutex_lock(&m->lock);
-  pt_progress(&m->options->progress, "making sentinels", ++m->done, m->buckets->len);
+  pt_progress(&m->options->progress, "making candidates", ++m->done, m->buckets->len);
   g_mutex_unlock(&m->lock);
 }
 
-static bool make_sentinels(GPtrArray *buckets, PtCorpus *corpus, const PtSeed *seed,
-                           const PtObfuscateOptions *options, GError **error) {
-  Making m = {.buckets = buckets, .corpus = corpus, .seed = seed, .options = options};
-  if (!mode_of(options->mode, &m.mode, error))
-    return false;
-  if (options->k == 0)
-    return true;
-  g_autofree GError **errors = g_new0(GError *, (gsize)buckets->len + 1);
-  m.errors = errors;
-  g_mutex_init(&m.lock);
-  pt_parallel_for(buckets->len, options->threads, make_task, &m);
-  g_mutex_clear(&m.lock);
-  bool ok = true;
-  for (guint i = 0; i < buckets->len; i++) {
-    if (!errors[i])
-      continue;
-    if (ok)
-      g_propagate_error(error, errors[i]);
-    else
-      g_error_free(errors[i]);
-    ok = false;
-  }
-  return ok;
+static bool make_all(Making *m, GError **error) {
+  guint n = m->buckets->len;
+  g_autofree GError **errors = g_new0(GError *, (gsize)n + 1);
+  m->errors = errors;
+  g_mutex_init(&m->lock);
+  pt_parallel_for(n, m->options->threads, make_task, m);
+  g_mutex_clear(&m->lock);
+  return pt_first_error(errors, n, error);
 }
 
-/* What the largest candidate needs. */
-static void find_need(GPtrArray *buckets, PtNoiseNeed *need) {
-  for (guint b = 0; b < buckets->len; b++) {
-    const PtBucket *bucket = g_ptr_array_index(buckets, b);
-    if (!bucket->kept)
-      pt_noise_need(bucket->real, need);
-    for (guint s = 0; s < bucket->sentinels->len; s++)
-      pt_noise_need(g_ptr_array_index(bucket->sentinels, s), need);
-  }
-}
-
-/* ---- writing
- * ---------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 typedef struct Output {
   PtGraph *model;
   PtPartition *partition;
@@ -113,25 +117,24 @@ static bool write_manifest(const Output *o, GError **error) {
   g_autoptr(PtManifest) manifest = pt_manifest_new();
   manifest->noise = o->noise;
   for (guint i = 0; i < o->candidates->len; i++) {
-    const PtCandidateJob *job = g_ptr_array_index(o->candidates, i);
-    pt_manifest_add(manifest, job->id, job->sha256);
+    const PtCandidateFile *file = g_ptr_array_index(o->candidates, i);
+    pt_manifest_add(manifest, file->id, file->sha256);
   }
   return pt_manifest_write(manifest, o->options->bundle, error);
 }
 
 /* The secret comes last: without it the folder is of no use, with it everything is there. */
-static bool write_all(const Output *o, const PtSite *site, const PtGraph *imports, GError **error) {
+static bool write_all(const Output *o, const PtSite *site, GError **error) {
   const PtObfuscateOptions *options = o->options;
   g_autofree char *noise_path = g_build_filename(site->folder, PT_NOISE_FILE, NULL);
-  if (!pt_candidates_write(o->candidates, imports, &o->noise, site->folder, o->seed, options,
-                           error))
+  if (!pt_candidates_write(o->candidates, site->folder, options, error))
     return false;
   pt_progress(&options->progress, "writing noise", 0, 0);
   if (!pt_noise_write(&o->noise, noise_path, options->threads, error) ||
       !write_manifest(o, error) || !pt_site_stamp(site, error))
     return false;
-  g_autoptr(PtSecret) secret = pt_make_secret(o->model, o->partition, o->buckets, o->candidates,
-                                              &o->noise, o->model_sha256, o->seed, error);
+  g_autoptr(PtSecret) secret = pt_make_secret(o->model, o->partition, o->buckets, &o->noise,
+                                              o->model_sha256, o->seed, error);
   return secret && pt_secret_write(secret, site->secret, error);
 }
 
@@ -150,11 +153,13 @@ static void fill_report(const Output *o, PtObfuscateReport *report) {
   }
   for (guint b = 0; b < o->buckets->len; b++) {
     const PtBucket *bucket = g_ptr_array_index(o->buckets, b);
-    report->missing += o->options->k - MIN(o->options->k, bucket->sentinels->len);
-    report->search_space_log10 += log10(1.0 + bucket->sentinels->len);
+    uint32_t count = MAX(bucket->candidates->len, 1);
+    report->missing += o->options->k + 1 - MIN(o->options->k + 1, count);
+    report->search_space_log10 += log10(count);
   }
   for (guint i = 0; i < o->candidates->len; i++)
-    report->bundle_bytes += ((const PtCandidateJob *)g_ptr_array_index(o->candidates, i))->bytes;
+    report->bundle_bytes +=
+        g_bytes_get_size(((const PtCandidateFile *)g_ptr_array_index(o->candidates, i))->bytes);
 }
 
 /* If not one piece can go out, there is nothing to send. */
@@ -171,36 +176,45 @@ static bool check_any(GPtrArray *buckets, const PtObfuscateOptions *options, GEr
   return false;
 }
 
+/* The noise's seed is drawn apart from all else: it is public. */
+static bool size_noise(PtNoise *noise, GPtrArray *buckets, const PtSeed *seed, GError **error) {
+  PtNoiseNeed need = {0};
+  char text[33];
+  g_autoptr(PtRng) rng = pt_rng_new(seed, "noise seed", 0);
+  pt_random_hex(rng, text);
+  pt_common_need(buckets, &need);
+  return pt_noise_init_for(noise, text, &need, error);
+}
+
 bool pt_obfuscate_pieces(PtGraph *model, PtPartition *partition, const char *model_sha256,
                          const PtObfuscateOptions *options, const PtSeed *seed, PtCorpus *corpus,
                          PtObfuscateReport *report, GError **error) {
   PtSite site;
-  if (!pt_site_check(&site, options, error))
+  Making making = {.corpus = corpus, .seed = seed, .options = options};
+  if (!pt_site_check(&site, options, error) || !mode_of(options->mode, &making.mode, error))
     return false;
   bool alone = partition->pieces->len == 1 && options->k == 0;
   pt_progress(&options->progress, "extracting pieces", 0, 0);
   g_autoptr(GPtrArray) buckets =
       pt_buckets_new(model, partition, alone, seed, options->threads, error);
-  if (!buckets || !check_any(buckets, options, error) ||
-      !make_sentinels(buckets, corpus, seed, options, error))
-    return false;
-  g_autoptr(PtGraph) imports = pt_common_imports(buckets);
-  g_autoptr(GPtrArray) candidates = pt_candidates_new(buckets, seed);
   Output output = {.model = model,
                    .partition = partition,
                    .model_sha256 = model_sha256,
                    .options = options,
                    .seed = seed,
-                   .buckets = buckets,
-                   .candidates = candidates};
-  PtNoiseNeed need = {0};
-  char noise_seed[33];
-  g_autoptr(PtRng) rng = pt_rng_new(seed, "noise seed", 0);
-  pt_random_hex(rng, noise_seed);
-  find_need(buckets, &need);
-  if (!pt_noise_init_for(&output.noise, noise_seed, &need, error) || !pt_site_make(&site, error))
+                   .buckets = buckets};
+  if (!buckets || !check_any(buckets, options, error) ||
+      !size_noise(&output.noise, buckets, seed, error))
     return false;
-  if (!write_all(&output, &site, imports, error)) {
+  g_autoptr(PtGraph) imports = pt_common_imports(buckets);
+  making.buckets = buckets;
+  making.imports = imports;
+  making.noise = &output.noise;
+  if (!make_all(&making, error) || !pt_site_make(&site, error))
+    return false;
+  g_autoptr(GPtrArray) candidates = pt_candidates_sorted(buckets);
+  output.candidates = candidates;
+  if (!write_all(&output, &site, error)) {
     pt_site_undo(&site);
     return false;
   }
