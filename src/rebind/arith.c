@@ -189,6 +189,12 @@ typedef struct {
 static void cast_task(size_t index, void *data) {
   const CastJob *job = data;
   size_t end = MIN(job->count, (index + 1) * CHUNK);
+  if (job->from == PT_FLOAT16 && job->to == PT_FLOAT) { /* the common one */
+    for (size_t i = index * CHUNK; i < end; i++)
+      ((float *)(void *)job->out)[i] =
+          pt_half_to_float(((const uint16_t *)(const void *)job->in)[i]);
+    return;
+  }
   for (size_t i = index * CHUNK; i < end; i++) {
     double x = pt_dense_at(job->from, job->in, i);
     if (job->to == PT_DOUBLE)

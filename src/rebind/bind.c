@@ -110,7 +110,7 @@ static bool evaluate(Bind *b, const PtNode *node, PtDense *inputs, PtDense *resu
     return pt_form_eval(&form, inputs, n_data, b->threads, &results[0]) ||
            node_error(error, node, "does not fit in memory");
   }
-  size_t bound = pt_rebind_node_growth(b->graph, node, inputs);
+  size_t bound = pt_rebind_node_growth(node, inputs);
   if (bound == SIZE_MAX || node->n_outputs > 64)
     return node_error(error, node, "is no operator that derivations may use");
   if (!has_room(b, node, inputs, pt_size_mul(bound, node->n_outputs)))

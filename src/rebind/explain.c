@@ -2,140 +2,9 @@
  * derivations in their place. */
 #include "rebind/rebind_private.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 G_DEFINE_QUARK(pt - rebind - error - quark, pt_rebind_error)
-
-typedef enum { KEEP, EXPLAIN, REFUSE } Verdict;
-
-/* ---- what is no weight
- * ---------------------------------------------------------------------------- */
-static bool is_whole(double x) {
-  return x == floor(x) && fabs(x) <= 16777216.0;
-}
-
-static bool is_real_scalar(PtRebind *r, PtDtype dtype, double x) {
-  for (guint i = 0; i < r->reals->len; i++) {
-    PtExpr *e = g_ptr_array_index(r->reals, i);
-    if (e->type.count == 1 && pt_dtype_is_float(e->type.dtype) &&
-        pt_round_to(dtype, pt_expr_first(r, e)) == x)
-      return true;
-  }
-  return false;
-}
-
-/* Numbers that noise does not hit by chance twice: whole ones, the ends of the range, what masks
- * are made of. */
-static bool is_steering(PtRebind *r, PtDtype dtype, double x) {
-  return is_whole(x) || isinf(x) || fabs(x) == (double)FLT_MAX || fabs(x) == 65504.0 ||
-         fabs(x) == DBL_MAX || x == (double)-3.3895313892515355e38f || is_real_scalar(r, dtype, x);
-}
-
-#define MAX_SCALARS 64
-/* A root, inverse, product or quotient of the candidate's own one-element constants. */
-static bool is_of_scalars(PtRebind *r, PtDtype dtype, double x) {
-  double scalars[MAX_SCALARS];
-  uint32_t n = 0;
-  for (guint i = 0; i < r->reals->len && n < MAX_SCALARS; i++) {
-    PtExpr *e = g_ptr_array_index(r->reals, i);
-    double c = e->type.count == 1 && pt_dtype_is_float(e->type.dtype) ? pt_expr_first(r, e) : NAN;
-    bool known = !isfinite(c) || c == 0;
-    for (uint32_t k = 0; k < n && !known; k++)
-      known = scalars[k] == c;
-    if (!known)
-      scalars[n++] = c;
-  }
-  for (uint32_t i = 0; i < n; i++) {
-    double c = scalars[i], root = sqrt(fabs(c));
-    double derived[] = {1 / c, -c, root, 1 / root, c * c, c / 2, c * 2};
-    for (size_t k = 0; k < G_N_ELEMENTS(derived) + 2 * n; k++) {
-      size_t other = k - G_N_ELEMENTS(derived);
-      double value = k < G_N_ELEMENTS(derived) ? derived[k]
-                     : other < n               ? c * scalars[other]
-                                               : c / scalars[other - n];
-      if (pt_ulps(dtype, pt_round_to(dtype, value), x) <= 1)
-        return true;
-    }
-  }
-  return false;
-}
-
-/* One element that an optimizer computes from real ones: 1/8, sqrt(2/pi), ... */
-static bool is_plain_scalar(PtRebind *r, PtDtype dtype, double x) {
-  if (is_steering(r, dtype, x))
-    return true;
-  double size = fabs(x);
-  double forms[] = {1 / round(1 / size), sqrt(round(size * size)),
-                    1 / sqrt(round(1 / (size * size)))};
-  for (size_t i = 0; i < G_N_ELEMENTS(forms);
-       i++) /* of whole numbers: the inverse, the root, its inverse */
-    if (size <= 65536 && size >= 1.0 / 65536 &&
-        pt_ulps(dtype, pt_round_to(dtype, forms[i]), size) <= 1)
-      return true;
-  for (double power = 10; power <= 1e12; power *= 10) { /* up to four digits */
-    double whole = round(x * power);
-    if (whole != 0 && fabs(whole) <= 9999 && pt_round_to(dtype, whole / power) == x)
-      return true;
-  }
-  return is_of_scalars(r, dtype, x);
-}
-
-/* Equal to a constant that holds no weight, whatever its shape. */
-static bool equals_real(PtRebind *r, const PtDense *d) {
-  for (guint i = 0; i < r->reals->len; i++) {
-    PtExpr *e = g_ptr_array_index(r->reals, i);
-    if (e->type.count == d->count && e->type.dtype == d->dtype && pt_rebind_verify(r, d, e) == 0)
-      return true;
-  }
-  return false;
-}
-
-static bool all_steering(PtRebind *r, const PtDense *d) {
-  double before = NAN;
-  for (size_t i = 0; i < d->count; i++) {
-    double x = pt_dense_at(d->dtype, d->data, i);
-    if (x != before && !is_steering(r, d->dtype, x))
-      return false;
-    before = x;
-  }
-  return true;
-}
-
-static bool has_weights_of(PtRebind *r, PtDtype dtype) {
-  for (guint i = 0; i < r->weights->len; i++)
-    if (g_array_index(r->weights, PtWeight, i).expr->type.dtype == dtype)
-      return true;
-  return false;
-}
-
-static bool is_uniform(const PtDense *d) {
-  return d->size > 0 && (d->size == 1 || memcmp(d->data, d->data + 1, d->size - 1) == 0);
-}
-
-static bool is_steering_dtype(PtDtype dtype) {
-  return dtype == PT_INT64 || dtype == PT_INT32 || dtype == PT_BOOL || dtype == PT_UINT64 ||
-         dtype == PT_UINT32 || dtype == PT_STRING;
-}
-
-/* REFUSE: needs an explanation or the candidate is refused; EXPLAIN: may have one, else it stays.
- */
-static Verdict judge(PtRebind *r, const PtTensor *tensor, const PtDense *d) {
-  bool is_float = pt_dtype_is_float(tensor->dtype) && pt_dtype_bits(tensor->dtype) >= 16;
-  if (tensor->strings || tensor->count == 0)
-    return KEEP;
-  if (is_float) {
-    if (d->count == 1)
-      return is_plain_scalar(r, d->dtype, pt_dense_at(d->dtype, d->data, 0)) ? KEEP : REFUSE;
-    if (all_steering(r, d))
-      return KEEP;
-    return REFUSE;
-  }
-  if (is_steering_dtype(tensor->dtype))
-    return has_weights_of(r, tensor->dtype) && d->count > 1 ? EXPLAIN : KEEP;
-  return d->count == 1 || is_uniform(d) ? KEEP : REFUSE;
-}
 
 /* ---- external slices
  * ------------------------------------------------------------------------------ */
@@ -199,10 +68,12 @@ static bool refuse(GError **error, const PtGraph *g, PtValueId v, const char *wh
   return false;
 }
 
+/* After so many, what is open is looked at again: a hostile answer is refused early. */
+#define LOOKS 64
 typedef struct {
   PtValueId value;
   PtExpr *expr; /* NULL: not explained yet */
-  Verdict verdict;
+  PtJudgement verdict;
 } Finding;
 
 static bool look_at(PtRebind *r, PtValueId v, GArray *findings, GError **error) {
@@ -218,16 +89,16 @@ static bool look_at(PtRebind *r, PtValueId v, GArray *findings, GError **error) 
   if (t->strings)
     return true;
   if (!pt_dense_of_tensor(&d, t)) {
-    Finding no = {v, NULL, REFUSE};
+    Finding no = {v, NULL, PT_JUDGE_REFUSE};
     if (pt_dtype_is_float(t->dtype))
       g_array_append_val(findings, no);
     return true;
   }
-  Verdict verdict = judge(r, t, &d);
-  if (verdict == KEEP)
+  PtJudgement verdict = pt_rebind_judge(r, t, &d);
+  if (verdict == PT_JUDGE_KEEP)
     return true;
   Finding f = {v, explain(r, &d, false), verdict};
-  if (!f.expr && equals_real(r, &d))
+  if (!f.expr && pt_rebind_is_real(r, &d))
     return true;
   g_array_append_val(findings, f);
   return true;
@@ -238,21 +109,23 @@ static bool look_again(PtRebind *r, GArray *findings, GError **error) {
   bool open = false;
   for (guint i = 0; i < findings->len; i++)
     open |= !g_array_index(findings, Finding, i).expr &&
-            g_array_index(findings, Finding, i).verdict == REFUSE;
+            g_array_index(findings, Finding, i).verdict == PT_JUDGE_REFUSE;
   if (!open)
     return true;
-  r->through_runtime = true;
-  pt_rebind_library(r);
+  if (!r->through_runtime) {
+    r->through_runtime = true;
+    pt_rebind_library(r);
+  }
   for (guint i = 0; i < findings->len; i++) {
     Finding *f = &g_array_index(findings, Finding, i);
     const PtTensor *t = pt_value(r->optimized, f->value)->constant;
     PtDense d;
-    if (f->expr || f->verdict != REFUSE)
+    if (f->expr || f->verdict != PT_JUDGE_REFUSE)
       continue;
     if (!pt_dense_of_tensor(&d, t))
       return refuse(error, r->optimized, f->value, "has too many dimensions");
-    if (judge(r, t, &d) == KEEP || equals_real(r, &d)) {
-      f->verdict = KEEP;
+    if (pt_rebind_judge(r, t, &d) == PT_JUDGE_KEEP || pt_rebind_is_real(r, &d)) {
+      f->verdict = PT_JUDGE_KEEP;
       continue;
     }
     f->expr = explain(r, &d, true);
@@ -357,7 +230,8 @@ bool pt_rebind_explain(PtGraph *optimized, const PtGraph *candidate, const PtNoi
   bool ok = check_overlap(&r, error) && check_hidden(optimized, optimized, error);
   for (PtValueId v = 0; v < pt_graph_n_values(optimized) && ok; v++)
     if (pt_value(optimized, v)->constant)
-      ok = look_at(&r, v, findings, error);
+      ok = look_at(&r, v, findings, error) &&
+           (findings->len % LOOKS || look_again(&r, findings, error));
   ok = ok && look_again(&r, findings, error) && write_findings(&r, findings, error);
   g_hash_table_unref(r.sources);
   g_ptr_array_unref(r.kept);

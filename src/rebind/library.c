@@ -71,7 +71,7 @@ static void add_node(PtRebind *r, PtNodeId id, PtExpr *const *inputs, bool noisy
   for (uint32_t i = 0; i < node->n_inputs; i++)
     if (inputs[i])
       dense[i] = inputs[i]->type;
-  bool ok = has_growth_room(node, dense, pt_rebind_node_growth(r->candidate, node, dense));
+  bool ok = has_growth_room(node, dense, pt_rebind_node_growth(node, dense));
   for (uint32_t i = 0; i < node->n_inputs && ok; i++)
     ok = !inputs[i] || pt_expr_eval(r, inputs[i], &dense[i]);
   ok = ok && pt_rebind_node_eval(r->candidate, node, dense, results, NULL);

@@ -3,89 +3,132 @@
 #include "rebind/rebind_private.h"
 #include "runtime/runtime.h"
 
+#include <math.h>
 #include <string.h>
 
-typedef enum { GROW_SAME, GROW_BROADCAST, GROW_MATMUL, GROW_GATHER } Growth;
+typedef enum {
+  GROW_SAME,
+  GROW_BROADCAST,
+  GROW_MATMUL,
+  GROW_GATHER,
+  GROW_SHAPE,  /* input `argument` is the result's shape */
+  GROW_FACTOR, /* input `argument` multiplies each axis */
+  GROW_PADS,
+  GROW_RANGE,
+  GROW_RESIZE
+} Growth;
 
-/* Pure operators whose results are bounded by their inputs' shapes; nothing that makes a size out
- * of a value. */
+/* Pure operators; where a size is made out of a value, the value is a real constant and is read. */
 static const struct {
   const char *name;
   Growth growth;
+  uint32_t argument;
 } rows[] = {
-    {"Abs", GROW_SAME},
-    {"Add", GROW_BROADCAST},
-    {"And", GROW_BROADCAST},
-    {"Cast", GROW_SAME},
-    {"Ceil", GROW_SAME},
-    {"Clip", GROW_SAME},
-    {"Concat", GROW_BROADCAST},
-    {"Cos", GROW_SAME},
-    {"CumSum", GROW_SAME},
-    {"DepthToSpace", GROW_SAME},
-    {"DequantizeLinear", GROW_SAME},
-    {"Div", GROW_BROADCAST},
-    {"Equal", GROW_BROADCAST},
-    {"Erf", GROW_SAME},
-    {"Exp", GROW_SAME},
-    {"Floor", GROW_SAME},
-    {"Gather", GROW_GATHER},
-    {"GatherElements", GROW_SAME},
-    {"Gelu", GROW_SAME},
-    {"Gemm", GROW_MATMUL},
-    {"Greater", GROW_BROADCAST},
-    {"GreaterOrEqual", GROW_BROADCAST},
-    {"HardSigmoid", GROW_SAME},
-    {"HardSwish", GROW_SAME},
-    {"Identity", GROW_SAME},
-    {"LayerNormalization", GROW_SAME},
-    {"Less", GROW_BROADCAST},
-    {"LessOrEqual", GROW_BROADCAST},
-    {"Log", GROW_SAME},
-    {"MatMul", GROW_MATMUL},
-    {"Max", GROW_BROADCAST},
-    {"Mean", GROW_BROADCAST},
-    {"Min", GROW_BROADCAST},
-    {"Mod", GROW_BROADCAST},
-    {"Mul", GROW_BROADCAST},
-    {"Neg", GROW_SAME},
-    {"Not", GROW_SAME},
-    {"Or", GROW_BROADCAST},
-    {"Pow", GROW_BROADCAST},
-    {"QuantizeLinear", GROW_SAME},
-    {"Reciprocal", GROW_SAME},
-    {"ReduceL1", GROW_SAME},
-    {"ReduceL2", GROW_SAME},
-    {"ReduceLogSumExp", GROW_SAME},
-    {"ReduceMax", GROW_SAME},
-    {"ReduceMean", GROW_SAME},
-    {"ReduceMin", GROW_SAME},
-    {"ReduceProd", GROW_SAME},
-    {"ReduceSum", GROW_SAME},
-    {"ReduceSumSquare", GROW_SAME},
-    {"Relu", GROW_SAME},
-    {"Reshape", GROW_SAME},
-    {"Round", GROW_SAME},
-    {"ScatterElements", GROW_SAME},
-    {"ScatterND", GROW_SAME},
-    {"Sigmoid", GROW_SAME},
-    {"Sign", GROW_SAME},
-    {"Sin", GROW_SAME},
-    {"Slice", GROW_SAME},
-    {"Softmax", GROW_SAME},
-    {"Softplus", GROW_SAME},
-    {"SpaceToDepth", GROW_SAME},
-    {"Split", GROW_SAME},
-    {"Sqrt", GROW_SAME},
-    {"Squeeze", GROW_SAME},
-    {"Sub", GROW_BROADCAST},
-    {"Sum", GROW_BROADCAST},
-    {"Tan", GROW_SAME},
-    {"Tanh", GROW_SAME},
-    {"Transpose", GROW_SAME},
-    {"Trilu", GROW_SAME},
-    {"Unsqueeze", GROW_SAME},
-    {"Where", GROW_BROADCAST},
+    {"Abs", GROW_SAME, 0},
+    {"Acos", GROW_SAME, 0},
+    {"Add", GROW_BROADCAST, 0},
+    {"And", GROW_BROADCAST, 0},
+    {"ArgMax", GROW_SAME, 0},
+    {"ArgMin", GROW_SAME, 0},
+    {"Asin", GROW_SAME, 0},
+    {"Atan", GROW_SAME, 0},
+    {"Cast", GROW_SAME, 0},
+    {"CastLike", GROW_SAME, 0},
+    {"Ceil", GROW_SAME, 0},
+    {"Celu", GROW_SAME, 0},
+    {"Clip", GROW_SAME, 0},
+    {"Concat", GROW_BROADCAST, 0},
+    {"ConstantOfShape", GROW_SHAPE, 0},
+    {"Cos", GROW_SAME, 0},
+    {"Cosh", GROW_SAME, 0},
+    {"CumSum", GROW_SAME, 0},
+    {"DepthToSpace", GROW_SAME, 0},
+    {"DequantizeLinear", GROW_SAME, 0},
+    {"Div", GROW_BROADCAST, 0},
+    {"Elu", GROW_SAME, 0},
+    {"Equal", GROW_BROADCAST, 0},
+    {"Erf", GROW_SAME, 0},
+    {"Exp", GROW_SAME, 0},
+    {"Expand", GROW_SHAPE, 1},
+    {"EyeLike", GROW_SAME, 0},
+    {"Flatten", GROW_SAME, 0},
+    {"Floor", GROW_SAME, 0},
+    {"Gather", GROW_GATHER, 0},
+    {"GatherElements", GROW_SAME, 0},
+    {"Gelu", GROW_SAME, 0},
+    {"Gemm", GROW_MATMUL, 0},
+    {"Greater", GROW_BROADCAST, 0},
+    {"GreaterOrEqual", GROW_BROADCAST, 0},
+    {"HardSigmoid", GROW_SAME, 0},
+    {"HardSwish", GROW_SAME, 0},
+    {"Identity", GROW_SAME, 0},
+    {"IsInf", GROW_SAME, 0},
+    {"IsNaN", GROW_SAME, 0},
+    {"LayerNormalization", GROW_SAME, 0},
+    {"LeakyRelu", GROW_SAME, 0},
+    {"Less", GROW_BROADCAST, 0},
+    {"LessOrEqual", GROW_BROADCAST, 0},
+    {"Log", GROW_SAME, 0},
+    {"LogSoftmax", GROW_SAME, 0},
+    {"LpNormalization", GROW_SAME, 0},
+    {"MatMul", GROW_MATMUL, 0},
+    {"Max", GROW_BROADCAST, 0},
+    {"Mean", GROW_BROADCAST, 0},
+    {"Min", GROW_BROADCAST, 0},
+    {"Mish", GROW_SAME, 0},
+    {"Mod", GROW_BROADCAST, 0},
+    {"Mul", GROW_BROADCAST, 0},
+    {"Neg", GROW_SAME, 0},
+    {"Not", GROW_SAME, 0},
+    {"Or", GROW_BROADCAST, 0},
+    {"PRelu", GROW_BROADCAST, 0},
+    {"Pad", GROW_PADS, 0},
+    {"Pow", GROW_BROADCAST, 0},
+    {"QuantizeLinear", GROW_SAME, 0},
+    {"Range", GROW_RANGE, 0},
+    {"Reciprocal", GROW_SAME, 0},
+    {"ReduceL1", GROW_SAME, 0},
+    {"ReduceL2", GROW_SAME, 0},
+    {"ReduceLogSum", GROW_SAME, 0},
+    {"ReduceLogSumExp", GROW_SAME, 0},
+    {"ReduceMax", GROW_SAME, 0},
+    {"ReduceMean", GROW_SAME, 0},
+    {"ReduceMin", GROW_SAME, 0},
+    {"ReduceProd", GROW_SAME, 0},
+    {"ReduceSum", GROW_SAME, 0},
+    {"ReduceSumSquare", GROW_SAME, 0},
+    {"Relu", GROW_SAME, 0},
+    {"Reshape", GROW_SAME, 0},
+    {"Resize", GROW_RESIZE, 0},
+    {"Round", GROW_SAME, 0},
+    {"ScatterElements", GROW_SAME, 0},
+    {"ScatterND", GROW_SAME, 0},
+    {"Selu", GROW_SAME, 0},
+    {"Sigmoid", GROW_SAME, 0},
+    {"Sign", GROW_SAME, 0},
+    {"Sin", GROW_SAME, 0},
+    {"Sinh", GROW_SAME, 0},
+    {"Slice", GROW_SAME, 0},
+    {"Softmax", GROW_SAME, 0},
+    {"Softplus", GROW_SAME, 0},
+    {"Softsign", GROW_SAME, 0},
+    {"SpaceToDepth", GROW_SAME, 0},
+    {"Split", GROW_SAME, 0},
+    {"Sqrt", GROW_SAME, 0},
+    {"Squeeze", GROW_SAME, 0},
+    {"Sub", GROW_BROADCAST, 0},
+    {"Sum", GROW_BROADCAST, 0},
+    {"Tan", GROW_SAME, 0},
+    {"Tanh", GROW_SAME, 0},
+    {"ThresholdedRelu", GROW_SAME, 0},
+    {"Tile", GROW_FACTOR, 1},
+    {"TopK", GROW_SAME, 0},
+    {"Transpose", GROW_SAME, 0},
+    {"Trilu", GROW_SAME, 0},
+    {"Unsqueeze", GROW_SAME, 0},
+    {"Upsample", GROW_FACTOR, 1},
+    {"Where", GROW_BROADCAST, 0},
+    {"Xor", GROW_BROADCAST, 0},
 };
 
 static size_t grow_broadcast(const PtNode *node, const PtDense *inputs) {
@@ -119,36 +162,99 @@ static size_t grow_matmul(const PtDense *inputs) {
   return pt_size_mul(a->count / inner, b->count / inner + 1);
 }
 
-size_t pt_rebind_node_growth(const PtGraph *graph, const PtNode *node, const PtDense *inputs) {
-  (void)graph;
+/* The product of a steering input's elements, each at least 1 and rounded up; SIZE_MAX where it is
+ * not known. */
+static size_t product_of(const PtNode *node, const PtDense *inputs, uint32_t index) {
+  size_t product = 1;
+  if (index >= node->n_inputs || !inputs[index].data || inputs[index].count > 2 * PT_MAX_RANK)
+    return SIZE_MAX;
+  for (size_t i = 0; i < inputs[index].count; i++) {
+    double x = pt_dense_at(inputs[index].dtype, inputs[index].data, i);
+    if (!(x < 1e15))
+      return SIZE_MAX;
+    product = pt_size_mul(product, x <= 1 ? 1 : (size_t)x + (x > floor(x)));
+  }
+  return product;
+}
+
+static size_t grow_pads(const PtNode *node, const PtDense *inputs) {
+  const PtDense *in = &inputs[0], *pads = &inputs[1];
+  size_t count = 1;
+  if (node->n_inputs < 2 || !pads->data || pads->count != 2 * in->rank || node->n_inputs > 3)
+    return SIZE_MAX;
+  for (uint32_t i = 0; i < in->rank; i++) {
+    double size = (double)in->dims[i] + fabs(pt_dense_at(pads->dtype, pads->data, i)) +
+                  fabs(pt_dense_at(pads->dtype, pads->data, i + in->rank));
+    if (!(size < 1e15))
+      return SIZE_MAX;
+    count = pt_size_mul(count, (size_t)size);
+  }
+  return count;
+}
+
+static size_t grow_range(const PtNode *node, const PtDense *inputs) {
+  double x[3];
+  for (uint32_t i = 0; i < 3; i++) {
+    if (i >= node->n_inputs || !inputs[i].data || inputs[i].count != 1)
+      return SIZE_MAX;
+    x[i] = pt_dense_at(inputs[i].dtype, inputs[i].data, 0);
+  }
+  double count = (x[1] - x[0]) / x[2];
+  return !(count < 1e15) ? SIZE_MAX : count <= 0 ? 0 : (size_t)count + 1;
+}
+
+static size_t grow_gather(const PtNode *node, const PtDense *inputs) {
+  int64_t axis = pt_node_int(node, "axis", 0);
+  axis += axis < 0 ? inputs[0].rank : 0;
+  if (node->n_inputs < 2 || axis < 0 || axis >= inputs[0].rank)
+    return SIZE_MAX;
+  int64_t size = inputs[0].dims[axis];
+  return size ? pt_size_mul(inputs[0].count / (size_t)size, inputs[1].count) : 0;
+}
+
+/* By sizes (input 3) of the last axes, or by scales (input 2; input 1 in its first version). */
+static size_t grow_resize(const PtNode *node, const PtDense *inputs) {
+  if (node->n_inputs > 3)
+    return pt_node_attr(node, "axes") ? pt_size_mul(inputs[0].count, product_of(node, inputs, 3))
+                                      : product_of(node, inputs, 3);
+  return pt_size_mul(inputs[0].count, product_of(node, inputs, node->n_inputs - 1));
+}
+
+static size_t grow_by(const PtNode *node, const PtDense *inputs, Growth growth, uint32_t argument) {
+  size_t widest = 0;
+  for (uint32_t i = 0; i < node->n_inputs; i++)
+    widest = MAX(widest, inputs[i].count);
+  switch (growth) {
+  case GROW_BROADCAST:
+    return grow_broadcast(node, inputs);
+  case GROW_MATMUL:
+    return node->n_inputs < 2 ? SIZE_MAX : grow_matmul(inputs);
+  case GROW_GATHER:
+    return grow_gather(node, inputs);
+  case GROW_SHAPE:
+    return pt_size_mul(product_of(node, inputs, argument), argument ? inputs[0].count : 1);
+  case GROW_FACTOR:
+    return pt_size_mul(product_of(node, inputs, argument), inputs[0].count);
+  case GROW_PADS:
+    return grow_pads(node, inputs);
+  case GROW_RANGE:
+    return grow_range(node, inputs);
+  case GROW_RESIZE:
+    return node->n_inputs < 2 ? SIZE_MAX : grow_resize(node, inputs);
+  default:
+    return widest;
+  }
+}
+
+size_t pt_rebind_node_growth(const PtNode *node, const PtDense *inputs) {
   if (node->domain[0] || node->n_inputs == 0 || node->n_captures > 0)
     return SIZE_MAX;
   for (uint32_t i = 0; i < node->n_attrs; i++)
     if (node->attrs[i].kind == PT_ATTR_GRAPH || node->attrs[i].kind == PT_ATTR_GRAPHS)
       return SIZE_MAX;
-  size_t widest = 0;
-  for (uint32_t i = 0; i < node->n_inputs; i++)
-    widest = MAX(widest, inputs[i].count);
-  for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-    if (!g_str_equal(rows[i].name, node->op_type))
-      continue;
-    switch (rows[i].growth) {
-    case GROW_SAME:
-      return widest;
-    case GROW_BROADCAST:
-      return grow_broadcast(node, inputs);
-    case GROW_MATMUL:
-      return node->n_inputs < 2 ? SIZE_MAX : grow_matmul(inputs);
-    case GROW_GATHER: {
-      int64_t axis = pt_node_int(node, "axis", 0);
-      axis += axis < 0 ? inputs[0].rank : 0;
-      if (node->n_inputs < 2 || axis < 0 || axis >= inputs[0].rank)
-        return SIZE_MAX;
-      int64_t size = inputs[0].dims[axis];
-      return size ? pt_size_mul(inputs[0].count / (size_t)size, inputs[1].count) : 0;
-    }
-    }
-  }
+  for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+    if (g_str_equal(rows[i].name, node->op_type))
+      return grow_by(node, inputs, rows[i].growth, rows[i].argument);
   return SIZE_MAX;
 }
 

@@ -118,7 +118,7 @@ double pt_arith_at(PtFormOp op, PtDtype dtype, double a, double b);
  * ------------------------------------------------ */
 /* An upper bound of the elements of each output of a node that may be folded; SIZE_MAX: not one of
  * those. */
-size_t pt_rebind_node_growth(const PtGraph *graph, const PtNode *node, const PtDense *inputs);
+size_t pt_rebind_node_growth(const PtNode *node, const PtDense *inputs);
 /* Evaluates one node on dense inputs; outputs[n_outputs] are owned. */
 bool pt_rebind_node_eval(const PtGraph *graph, const PtNode *node, const PtDense *inputs,
                          PtDense *outputs, GError **error);
@@ -208,6 +208,13 @@ uint32_t pt_rebind_verify(PtRebind *r, const PtDense *target, PtExpr *expr);
 bool pt_rebind_unblock(const PtDense *target, uint32_t index, unsigned threads, PtDense *plain);
 /* The plain expression brought into the layout. */
 PtExpr *pt_rebind_block(PtRebind *r, PtExpr *plain, uint32_t index);
+
+/* judge.c: REFUSE needs an explanation, or the candidate is refused; EXPLAIN may have one, else it
+ * stays. */
+typedef enum { PT_JUDGE_KEEP, PT_JUDGE_EXPLAIN, PT_JUDGE_REFUSE } PtJudgement;
+PtJudgement pt_rebind_judge(PtRebind *r, const PtTensor *tensor, const PtDense *dense);
+/* Equal to a constant of the candidate that holds no weight, or to one folded from such. */
+bool pt_rebind_is_real(PtRebind *r, const PtDense *dense);
 
 /* emit.c: writes the expression as nodes whose result is `value`, a constant of the optimized
  * graph. */

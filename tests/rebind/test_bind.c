@@ -159,7 +159,8 @@ static void test_bombs(void) {
   refused(
       answer(g, marked(g, pt_piece_op(g, "Expand", one, ints(g, INT64_MAX, INT64_MAX), PT_NONE))));
   g = pt_piece_graph(17);
-  refused(answer(g, marked(g, pt_piece_op(g, "ConstantOfShape", ints(g, 9, 9), PT_NONE))));
+  refused(
+      answer(g, marked(g, pt_piece_op(g, "ConstantOfShape", ints(g, 1 << 15, 1 << 15), PT_NONE))));
   g = pt_piece_graph(17);
   PtValueId column = slice(g, PT_FLOAT, 400, DIMS(12, 1));
   refused(answer(g, marked(g, pt_piece_op(g, "Tile", column, ints(g, 1 << 20, 1 << 20), PT_NONE))));
@@ -167,6 +168,16 @@ static void test_bombs(void) {
   column = slice(g, PT_FLOAT, 400, DIMS(12, 1));
   PtValueId pads = pt_graph_add_ints(g, (int64_t[]){0, 0, 0, INT64_C(1) << 40}, 4);
   refused(answer(g, marked(g, pt_piece_op(g, "Pad", column, pads, PT_NONE))));
+  g = pt_piece_graph(17);
+  PtValueId w = slice(g, PT_FLOAT, 400, DIMS(12)), c = slice(g, PT_FLOAT, 448, DIMS(8));
+  w = marked(g, pt_piece_op(g, "Tile", w, pt_graph_add_ints(g, (int64_t[]){1 << 16}, 1), PT_NONE));
+  c = marked(g, pt_piece_op(g, "Tile", c, pt_graph_add_ints(g, (int64_t[]){1 << 16}, 1), PT_NONE));
+  w = marked(g, pt_piece_op(g, "Reshape", w, ints(g, -1, 1), PT_NONE));
+  refused(answer(g, marked(g, pt_piece_op(g, "Pow", w, c, PT_NONE)))); /* an outer product */
+  g = pt_piece_graph(17);
+  PtValueId zero = pt_piece_scalar(g, 0), end = pt_piece_scalar(g, 1e9f),
+            step = pt_piece_scalar(g, 1);
+  refused(answer(g, marked(g, pt_piece_op(g, "Range", zero, end, step, PT_NONE))));
   /* each step within bounds, all together not */
   g = pt_piece_graph(17);
   PtValueId v = slice(g, PT_FLOAT, 400, DIMS(1, 12));
