@@ -163,6 +163,8 @@ static void visit(PtSeams *s, PtNodeId node) {
   if (!is_whole(n))
     return;
   bool blocked_domain = g_str_equal(n->domain, PT_NCHWC);
+  if (blocked_domain && g_str_equal(n->op_type, "Conv"))
+    pt_seam_fold_pad(s, node);
   pt_seam_infer(s, node);
   if (blocked_domain && g_str_equal(n->op_type, "ReorderInput")) {
     visit_reorder_input(s, node);

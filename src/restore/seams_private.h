@@ -88,4 +88,8 @@ bool pt_seam_fold_silu(PtSeams *s, PtNodeId node);
  */
 bool pt_seam_fold_normalization(PtSeams *s, PtNodeId node);
 
+/* ---- seams_pad.c ---- */
+/* Takes a Pad of zeros before the blocked convolution into its padding. */
+void pt_seam_fold_pad(PtSeams *s, PtNodeId node);
+
 #endif

@@ -439,6 +439,25 @@ static void test_retract(void) {
   net_free(&net);
 }
 
+/* Zeros around height and width are the convolution's own affair; anything else is not. */
+static void test_pad(void) {
+  static const int64_t cases[][8] = {{0, 0, 1, 2, 0, 0, 0, 3}, {0, 0, 0, 0, 0, 16, 0, 0}};
+  for (size_t i = 0; i < 4; i++) {
+    Net net = net_new(32);
+    PtValueId pads = pt_graph_add_ints(net.graph, cases[i == 1], 8);
+    PtValueId a = i == 3 ? net.x : piece(&net, net.x, 32, 32);
+    PtValueId y = NODE(&net, "", "Pad", a, pads, scalar(&net, i == 2 ? 1.0f : 0));
+    output(&net, piece(&net, y, i == 1 ? 48 : 32, 16));
+    bool folds = i == 0 || i == 3;
+    PtSeamReport report;
+    g_autoptr(PtGraph) g = mended(&net, &report);
+    g_assert_cmpuint(count(g, "", "Pad"), ==, !folds);
+    g_assert_cmpuint(report.folded, ==, folds);
+    REORDERS(g, folds ? 1u : 2u, folds ? 1u : 2u);
+    net_free(&net);
+  }
+}
+
 /* ---- what must not change ---- */
 /* A batch of unknown size: the same symbol on both sides is the same size; two symbols are not. */
 static void test_symbols(void) {
@@ -576,6 +595,7 @@ int main(int argc, char **argv) {
                {"/seams/resize", test_resize},
                {"/seams/transposes", test_transposes},
                {"/seams/broadcast-stays", test_broadcast_stays},
+               {"/seams/pad", test_pad},
                {"/seams/hard-swish-parts", test_hard_swish_parts},
                {"/seams/retract", test_retract},
                {"/seams/symbols", test_symbols},
