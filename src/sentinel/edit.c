@@ -64,7 +64,7 @@ static bool settle(PtDraft *draft) {
 
 uint32_t pt_edit(PtDraft *draft, uint32_t count, uint32_t target_nodes) {
   uint32_t done = 0;
-  for (uint32_t tries = 0; done < count && tries < 4 * count + 4; tries++) {
+  for (uint32_t tries = 0; done < count && tries < 6 * count + 6; tries++) {
     uint32_t n = live_nodes(draft->graph);
     double grow = n + 2 < target_nodes ? 0.75 : n > target_nodes + 2 ? 0.1 : 0.3;
     double shrink = n > target_nodes + 2 ? 0.7 : n + 2 < target_nodes ? 0.05 : 0.25;
@@ -72,7 +72,7 @@ uint32_t pt_edit(PtDraft *draft, uint32_t count, uint32_t target_nodes) {
     bool ok = u < grow            ? pt_edit_insert(draft)
               : u < grow + shrink ? pt_edit_remove(draft)
                                   : pt_edit_replace(draft);
-    if (!ok && tries > 2 * count)
+    if (!ok && tries > 4 * count)
       ok = pt_edit_neutral(draft);
     if (!ok)
       continue;
@@ -126,4 +126,14 @@ void pt_style_of(PtStyle *style, const PtGraph *real, GPtrArray *siblings) {
 
 void pt_style_clear(PtStyle *style) {
   g_clear_pointer(&style->likes, g_hash_table_unref);
+}
+
+uint32_t pt_style_strange(const PtStyle *style, const PtGraph *graph, PtNodeId first) {
+  uint32_t n = 0;
+  for (PtNodeId i = first; i < pt_graph_n_nodes(graph); i++) {
+    const PtNode *node = pt_node(graph, i);
+    n += !node->dead && node->domain[0] == '\0' &&
+         !g_hash_table_contains(style->likes, node->op_type);
+  }
+  return n;
 }

@@ -62,6 +62,8 @@ static bool put_instead(PtDraft *d, PtNodeId id, const char *op, const PtValueId
   PtGraph *g = d->graph;
   PtValueId y = pt_node(g, id)->outputs[0];
   PtType was = *pt_draft_type(d, y);
+  if (!g_hash_table_contains(d->style->likes, op) && pt_rng_below(d->rng, 20) > 0)
+    return false;
   PtValueId z = pt_draft_op(d, op, in, n_inputs, attrs, n_attrs);
   if (z == PT_NONE || !pt_type_equal(pt_draft_type(d, z), &was))
     return false;
@@ -309,8 +311,15 @@ bool pt_edit_neutral(PtDraft *draft) {
     return false;
   PtValueId v = sites[pt_rng_below(draft->rng, count)];
   PtType was = *pt_draft_type(draft, v);
-  PtValueId place = pt_splice_begin(draft, v);
-  PtValueId w = neutral(draft, v, &was);
-  pt_splice_end(draft, place, w == PT_NONE ? v : w);
-  return w != PT_NONE;
+  PtValueId w = PT_NONE;
+  for (int tries = 0; tries < 6; tries++) { /* rather with operators that the model has */
+    uint32_t before = pt_graph_n_nodes(g);
+    PtValueId place = pt_splice_begin(draft, v);
+    w = neutral(draft, v, &was);
+    bool keep = w != PT_NONE && (tries == 5 || pt_style_strange(draft->style, g, before) == 0);
+    pt_splice_end(draft, place, keep ? w : v);
+    if (keep)
+      return true;
+  }
+  return false;
 }

@@ -256,9 +256,12 @@ bool pt_edit_insert(PtDraft *draft) {
     return false;
   PtType was = *pt_draft_type(draft, v);
   bool image = pt_is_image(draft, v);
+  uint32_t before = pt_graph_n_nodes(draft->graph);
   PtValueId place = pt_splice_begin(draft, v);
   PtValueId w = image ? image_block(draft, v) : matrix_block(draft, v);
   bool ok = w != PT_NONE && pt_type_equal(pt_draft_type(draft, w), &was);
+  ok = ok && (pt_style_strange(draft->style, draft->graph, before) == 0 ||
+              pt_rng_below(draft->rng, 20) == 0);
   pt_splice_end(draft, place, ok ? w : v);
   return ok;
 }

@@ -6,8 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-#define ATTEMPTS 24 /* a sentinel, before the real piece itself is edited */
-#define NEAREST 96  /* donors that are tried at all */
+/* A sentinel, before the real piece itself is edited; in the first three quarters, few with
+ * operators that the model lacks. */
+#define ATTEMPTS 24
+#define NEAREST 96 /* donors that are tried at all */
 
 typedef struct Donor {
   PtGraph *graph; /* borrowed; NULL: of the corpus, not read yet */
@@ -113,13 +115,15 @@ static uint32_t target_nodes(Maker *m) {
 }
 
 /* Edits, then the judge. Takes the draft's graph; NULL if it did not come to anything. */
-static PtGraph *finish(Maker *m, PtDraft *d, uint32_t edits) {
+static PtGraph *finish(Maker *m, PtDraft *d, uint32_t edits, bool strict) {
   PtGraph *ready = NULL;
   if (pt_edit(d, edits, target_nodes(m)) > 0 || edits == 0)
     if (pt_join_inputs(d) && pt_draft_finish(d))
       ready = pt_rebuild(d->graph, true);
   pt_graph_unref(d->graph);
   d->graph = NULL;
+  if (ready && strict && pt_style_strange(&m->style, ready, 0) > 0 && pt_rng_below(m->rng, 12) > 0)
+    g_clear_pointer(&ready, pt_graph_unref);
   if (ready)
     pt_keep_habits(ready, &m->style);
   if (ready && !pt_judge(&m->judge, ready))
@@ -127,7 +131,7 @@ static PtGraph *finish(Maker *m, PtDraft *d, uint32_t edits) {
   return ready;
 }
 
-static PtGraph *from_donor(Maker *m, Donor *donor) {
+static PtGraph *from_donor(Maker *m, Donor *donor, bool strict) {
   PtGraph *graph = donor->graph ? donor->graph : pt_corpus_piece(m->corpus, donor->index, NULL);
   PtFace face;
   uint8_t at[PT_FACE_SLOTS];
@@ -153,7 +157,7 @@ static PtGraph *from_donor(Maker *m, Donor *donor) {
   if (!self)
     pt_keep_style(&d);
   uint32_t n = pt_graph_n_nodes(m->real), few = self ? 2 : donor->graph ? 1 : 0;
-  return finish(m, &d, few + 1 + (uint32_t)pt_rng_below(m->rng, 4) + n / 30);
+  return finish(m, &d, few + 1 + (uint32_t)pt_rng_below(m->rng, 4) + n / 30, strict);
 }
 
 /* For interfaces that no donor fits and operators that the rules do not know: the real piece with
@@ -164,13 +168,14 @@ static PtGraph *from_real(Maker *m) {
   d.graph = pt_rebuild(m->real, true);
   if (!d.graph)
     return NULL;
-  return finish(m, &d, 2 + (uint32_t)pt_rng_below(m->rng, 5) + pt_graph_n_nodes(m->real) / 30);
+  return finish(m, &d, 2 + (uint32_t)pt_rng_below(m->rng, 5) + pt_graph_n_nodes(m->real) / 30,
+                false);
 }
 
 static PtGraph *make_one(Maker *m) {
   for (int i = 0; i < ATTEMPTS; i++) {
     Donor *donor = pick_donor(m);
-    PtGraph *g = donor ? from_donor(m, donor) : NULL;
+    PtGraph *g = donor ? from_donor(m, donor, i < ATTEMPTS * 3 / 4) : NULL;
     if (g) {
       donor->used++;
       return g;

@@ -72,6 +72,8 @@ typedef struct PtStyle {
 } PtStyle;
 void pt_style_of(PtStyle *style, const PtGraph *real, GPtrArray *siblings);
 void pt_style_clear(PtStyle *style);
+/* Nodes from `first` on whose operator no piece of the model has. */
+uint32_t pt_style_strange(const PtStyle *style, const PtGraph *graph, PtNodeId first);
 /* habits.c: nodes get the attributes that the model's have where they say nothing, and no others of
  * that kind. */
 void pt_keep_habits(PtGraph *graph, const PtStyle *style);
