@@ -106,7 +106,7 @@ static PtQuotient *make_atoms(const PtWork *w, const PtPartitionOptions *options
   uint32_t cap = (uint32_t)MIN(2 * mean, 1e9);
   for (; cap > 1 && bare->alive > options->n; cap = cap > 16 ? cap * 3 / 4 : cap - 1) {
     g_autoptr(PtQuotient) q = pt_quotient_copy(bare);
-    join_steering(w, q, cap);
+    join_steering(w, q, cap < PT_AUTO_LEAST ? cap : MAX(cap, 2 * PT_AUTO_MOST));
     join_rankless(w, q, cap);
     if (!options->plain)
       pt_fuse(w, q, cap);
