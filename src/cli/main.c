@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-G_DEFINE_QUARK(pt - cli - error - quark, pt_cli_error)
+G_DEFINE_QUARK(pt-cli-error-quark, pt_cli_error)
 
 static int run_help(PtCli *cli, int argc, char **argv);
 

@@ -11,6 +11,7 @@ static struct {
   GMutex lock;
   char what[48];
   double started, drawn; /* seconds; drawn 0: nothing is on the screen */
+  uint64_t shown;        /* `done` as drawn last */
 } state;
 
 static void draw(const char *what, uint64_t done, uint64_t total, double now) {
@@ -42,10 +43,12 @@ static void report(const char *what, uint64_t done, uint64_t total, void *data) 
     g_strlcpy(state.what, what, sizeof state.what);
     state.started = now;
   }
-  bool due = now - state.drawn >= 0.1 || (state.drawn > 0 && total > 0 && done >= total);
+  bool due = now - state.drawn >= 0.1 ||
+             (state.drawn > 0 && total > 0 && done >= total && done != state.shown);
   if (now - state.started > 1.0 && due) {
     draw(state.what, done, total, now);
     state.drawn = now;
+    state.shown = done;
   }
   g_mutex_unlock(&state.lock);
 }
