@@ -92,7 +92,7 @@ static PtValueId add(PtDraft *d, const char *op, PtValueId a, PtValueId b) {
 
 static PtValueId residual_conv(PtDraft *d, PtValueId x) {
   int64_t channels = dim(pt_draft_type(d, x), 1);
-  int64_t inner = MAX(channels / (int64_t)(1u << pt_rng_below(d->rng, 3)), 1);
+  int64_t inner = MAX(channels / (int64_t)(1u << pt_rng_below(d->rng, 3)), 4);
   PtValueId y = conv(d, x, inner, kernel_for(d, x), 1);
   y = y == PT_NONE ? y : activation(d, y);
   y = y == PT_NONE ? y : conv(d, y, channels, kernel_for(d, y), 1);
@@ -100,7 +100,7 @@ static PtValueId residual_conv(PtDraft *d, PtValueId x) {
 }
 
 static PtValueId squeeze_excite(PtDraft *d, PtValueId x) {
-  int64_t channels = dim(pt_draft_type(d, x), 1), inner = MAX(channels / 4, 1);
+  int64_t channels = dim(pt_draft_type(d, x), 1), inner = MAX(channels / 4, 4);
   bool normalized = d->batch_norm;
   PtValueId y = pt_draft_op(d, "GlobalAveragePool", &x, 1, NULL, 0);
   d->batch_norm = false;

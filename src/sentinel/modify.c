@@ -28,6 +28,7 @@ typedef struct Maker {
   PtRng *rng;
   PtDtype dtype;
   PtJudge judge;
+  uint64_t most_elements;
 } Maker;
 
 /* ---- donors
@@ -114,6 +115,17 @@ static uint32_t target_nodes(Maker *m) {
   return (uint32_t)MAX(n, 2);
 }
 
+/* Elements of all weights: noise.bin has to be as large as the largest candidate, so no sentinel
+ * may dwarf the real piece. */
+static uint64_t weight_elements(const PtGraph *g) {
+  uint64_t n = 0;
+  for (PtValueId v = 0; v < pt_graph_n_values(g); v++) {
+    const PtTensor *t = pt_value(g, v)->constant;
+    n += t && pt_dtype_is_float(t->dtype) ? t->count : 0;
+  }
+  return n;
+}
+
 /* Edits, then the judge. Takes the draft's graph; NULL if it did not come to anything. */
 static PtGraph *finish(Maker *m, PtDraft *d, uint32_t edits, bool strict) {
   PtGraph *ready = NULL;
@@ -122,6 +134,8 @@ static PtGraph *finish(Maker *m, PtDraft *d, uint32_t edits, bool strict) {
       ready = pt_rebuild(d->graph, true);
   pt_graph_unref(d->graph);
   d->graph = NULL;
+  if (ready && weight_elements(ready) > m->most_elements)
+    g_clear_pointer(&ready, pt_graph_unref);
   if (ready && strict && pt_style_strange(&m->style, ready, 0) > 0 && pt_rng_below(m->rng, 12) > 0)
     g_clear_pointer(&ready, pt_graph_unref);
   if (ready)
@@ -201,6 +215,7 @@ bool pt_sentinel_make(PtSentinelMode mode, PtGraph *real, GPtrArray *siblings, P
     return false;
   }
   Maker m = {.real = real, .corpus = corpus, .rng = rng, .dtype = float_dtype(real)};
+  m.most_elements = 2 * weight_elements(real) + ((uint64_t)1 << 21);
   m.has_face = pt_face_of(real, &m.face);
   m.judge = (PtJudge){real, g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
                       pt_weight_limit(real, siblings)};
