@@ -73,6 +73,46 @@ bool pt_graph_is_random(const PtGraph *graph);
 /* Nodes of a graph in topological order that compute the same become one; returns how many died. */
 uint32_t pt_share_nodes(PtGraph *graph);
 
+/* ---- one restoration (restore.c) ---- */
+/* What became of a place. */
+typedef struct PtOutcome {
+  PtGraph *graph;    /* the answer with the place's weights; NULL: fallen back */
+  char *why;         /* why it fell back */
+  double difference; /* as checked */
+  bool keeps_opset;  /* it does not work with the model's own version of the operator set */
+} PtOutcome;
+
+/* One call of pt_deobfuscate. */
+typedef struct PtRestore {
+  const PtDeobfuscateOptions *options;
+  PtDeobfuscateReport *report;
+  double tolerance;
+  PtSeed seed;
+  PtSecret *secret;
+  PtNoise noise;
+  PtGraph *model;
+  GPtrArray *places; /* PtPlace, topological */
+  PtAnswerPolicy policy;
+  PtGraph **answers; /* [buckets] explained, with noise for weights; NULL: refused */
+  char **refusals;   /* [buckets] */
+  GPtrArray *captures;
+  PtOutcome *outcomes; /* [places] */
+  GMutex lock;
+  uint32_t done;
+} PtRestore;
+static inline const PtSecretBucket *pt_bucket_of(const PtRestore *r, uint32_t b) {
+  return g_ptr_array_index(r->secret->buckets, b);
+}
+static inline PtPlace *pt_place_at(const PtRestore *r, uint32_t p) {
+  return g_ptr_array_index(r->places, p);
+}
+/* Answers of all buckets, read and explained; what is refused has its reason (attempt.c). */
+void pt_attempt_answers(PtRestore *r);
+/* Outcomes of all places: bound to the place's weights and checked in workers (attempt.c). */
+void pt_attempt_places(PtRestore *r);
+/* The whole, spliced and mended, with as many answers as it holds with (compose.c). */
+PtGraph *pt_compose(PtRestore *r, GError **error);
+
 /* ---- workers (worker.c): hostile work in forked children
  * ------------------------------------------
  */

@@ -129,3 +129,15 @@ bool fixture_restore(const Fixture *f, PtDeobfuscateReport *report, GError **err
       .optimized = f->answers, .secret = f->secret, .model = f->model, .out = f->out, .threads = 2};
   return pt_deobfuscate(&options, report, error);
 }
+
+void fixture_make_old(PtGraph *g) {
+  const int64_t axis = 0;
+  PtValueId v = pt_graph_output(g, 0);
+  PtValueId up = pt_graph_add_op(g, "Unsqueeze", &v, 1);
+  pt_node_set_ints(g, pt_value(g, up)->producer, "axes", &axis, 1);
+  PtValueId down = pt_graph_add_op(g, "Squeeze", &up, 1);
+  pt_node_set_ints(g, pt_value(g, down)->producer, "axes", &axis, 1);
+  pt_value(g, down)->type = pt_type_copy(g, &pt_value(g, v)->type);
+  g_array_index(g->outputs, PtValueId, 0) = down;
+  pt_graph_set_opset(g, "", 12);
+}

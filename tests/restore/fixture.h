@@ -23,6 +23,8 @@ PtGraph *fixture_candidate(const Fixture *f, uint32_t piece); /* as it was sent 
 void fixture_write_answer(const Fixture *f, uint32_t piece, const PtGraph *graph);
 /* Every answer as it was sent. */
 void fixture_fill(const Fixture *f);
+/* The same in operators that mean something only up to version 12 of the operator set. */
+void fixture_make_old(PtGraph *graph);
 bool fixture_restore(const Fixture *f, PtDeobfuscateReport *report, GError **error);
 
 #endif

@@ -60,6 +60,83 @@ static void test_members(void) {
   fixture_clear(&f);
 }
 
+/* ---- tools with habits of their own
+ * ----------------------------------------------------------------- */
+/* Another operator set version is fine if all agree on it; one that differs from the rest falls
+ * back. */
+static void test_all_of_another_opset(void) {
+  Fixture f;
+  fixture_init(&f);
+  for (uint32_t i = 0; i < PIECES; i++) {
+    g_autoptr(PtGraph) g = fixture_candidate(&f, i);
+    fixture_make_old(g);
+    fixture_write_answer(&f, i, g);
+  }
+  PtDeobfuscateReport report;
+  g_autoptr(GError) error = NULL;
+  restore(&f, &report);
+  g_assert_cmpuint(report.optimized, ==, PIECES);
+  pt_deobfuscate_report_clear(&report);
+  g_autoptr(PtGraph) out = pt_onnx_read(f.out, NULL, &error);
+  g_assert_no_error(error);
+  g_assert_cmpint(pt_graph_opset(out, ""), ==, 12);
+  /* an original in use decides */
+  g_autofree char *path = fixture_answer(&f, 1);
+  g_unlink(path);
+  restore(&f, &report);
+  g_assert_cmpuint(report.optimized, ==, 0);
+  g_assert_cmpuint(report.fallbacks->len, ==, PIECES);
+  pt_deobfuscate_report_clear(&report);
+  fixture_clear(&f);
+}
+
+/* A version that was raised, or lowered, without need costs nothing. */
+static void test_needless_opset(void) {
+  Fixture f;
+  fixture_init(&f);
+  g_autoptr(PtGraph) g = fixture_candidate(&f, 1);
+  pt_graph_set_opset(g, "", 14);
+  fixture_write_answer(&f, 1, g);
+  PtDeobfuscateReport report;
+  g_autoptr(GError) error = NULL;
+  restore(&f, &report);
+  g_assert_cmpuint(report.optimized, ==, PIECES);
+  pt_deobfuscate_report_clear(&report);
+  g_autoptr(PtGraph) out = pt_onnx_read(f.out, NULL, &error);
+  g_assert_cmpint(pt_graph_opset(out, ""), ==, 17);
+  fixture_clear(&f);
+}
+
+/* Names of values, the interface's among them, may be any: also those of the model's borders,
+ * swapped. */
+static void test_other_names(void) {
+  static const char *const names[] = {"b", "a", "y", "x", "c1", "w0"};
+  Fixture f;
+  fixture_init(&f);
+  for (uint32_t i = 0; i < PIECES; i++) {
+    g_autoptr(PtGraph) g = fixture_candidate(&f, i);
+    g_hash_table_remove_all(g->names);
+    g_assert_cmpuint(pt_graph_n_values(g), <=, G_N_ELEMENTS(names));
+    for (PtValueId v = 0; v < pt_graph_n_values(g); v++) {
+      pt_value(g, v)->name = names[(v + i) % G_N_ELEMENTS(names)];
+      g_hash_table_insert(g->names, (void *)(uintptr_t)pt_value(g, v)->name,
+                          GUINT_TO_POINTER(v + 1));
+    }
+    fixture_write_answer(&f, i, g);
+  }
+  PtDeobfuscateReport report;
+  restore(&f, &report);
+  g_assert_cmpuint(report.optimized, ==, PIECES);
+  g_assert_cmpfloat(report.difference, <=, 1e-6);
+  pt_deobfuscate_report_clear(&report);
+  PtVerifyReport verify;
+  g_autoptr(GError) error = NULL;
+  g_assert_true(pt_verify(f.model, f.out, 2, "1", 0, &verify, &error));
+  g_assert_true(verify.equal);
+  pt_verify_report_clear(&verify);
+  fixture_clear(&f);
+}
+
 /* ---- errors that add up
  * -------------------------------------------------------------------------- */
 static void test_sum_of_errors(void) {
@@ -216,6 +293,9 @@ static void test_tolerance(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/restore/check/members", test_members);
+  g_test_add_func("/restore/check/all-of-another-opset", test_all_of_another_opset);
+  g_test_add_func("/restore/check/needless-opset", test_needless_opset);
+  g_test_add_func("/restore/check/other-names", test_other_names);
   g_test_add_func("/restore/check/sum-of-errors", test_sum_of_errors);
   g_test_add_func("/restore/check/not-runnable", test_not_runnable);
   g_test_add_func("/restore/check/random", test_random);

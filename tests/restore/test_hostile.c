@@ -133,9 +133,6 @@ static void random_noise(PtGraph *g) {
   PtValueId two[2] = {in, noise};
   set_output(g, pt_graph_add_op(g, "Add", two, 2));
 }
-static void other_opset(PtGraph *g) {
-  pt_graph_set_opset(g, "", 14);
-}
 /* terabytes at run time */
 static void memory_bomb(PtGraph *g) {
   const int64_t huge[] = {1 << 14, 1, 1 << 14, 1, 1, 1, 1, 1};
@@ -207,7 +204,7 @@ static const Attack attacks[] = {
     {"baked-batch", baked_batch, "it does not run"},
     {"random", random_noise, "it has a node RandomNormalLike, the piece has none"},
     {"if", nested_if, "it has a node If, the piece has none"},
-    {"other-opset", other_opset, "version 14 of the operators of 'ai.onnx', the others 17"},
+    {"other-opset", fixture_make_old, "version 12 of the operators of 'ai.onnx', the others 17"},
     {"memory-bomb", memory_bomb, OUT_OF_MEMORY},
     {"million-nodes", million_nodes, "nodes"},
 };
