@@ -292,6 +292,34 @@ static void test_computed(void) {
   g_assert_cmpuint(check_all(g, 1e-5), >, 0);
 }
 
+/* Rotary tables, weight normalization, interpolated positions: folded from noise by many steps. */
+static void test_folded(void) {
+  PtGraph *g = pt_piece_graph(17);
+  PtValueId x = pt_piece_input(g, PT_FLOAT, DIMS(1, 16, 8));
+  PtValueId steps = pt_piece_op(g, "Range", pt_piece_scalar(g, 0), pt_piece_scalar(g, 16),
+                                pt_piece_scalar(g, 1), PT_NONE);
+  PtValueId column =
+      pt_piece_op(g, "Reshape", steps, pt_graph_add_ints(g, (int64_t[]){16, 1}, 2), PT_NONE);
+  PtValueId angle =
+      pt_piece_op(g, "Mul", column, pt_piece_weight(g, PT_FLOAT, true, DIMS(8)), PT_NONE);
+  x = pt_piece_op(g, "Mul", x, pt_piece_op(g, "Cos", angle, PT_NONE), PT_NONE);
+  PtValueId v = pt_piece_weight(g, PT_FLOAT, false, DIMS(8, 12));
+  PtValueId norm = pt_piece_op(g, "ReduceL2", v, PT_NONE);
+  pt_node_set_ints(g, pt_piece_node(g, norm), "axes", (int64_t[]){0}, 1);
+  PtValueId w = pt_piece_op(g, "Mul", pt_piece_op(g, "Div", v, norm, PT_NONE),
+                            pt_piece_weight(g, PT_FLOAT, true, DIMS(1, 12)), PT_NONE);
+  x = pt_piece_op(g, "MatMul", x, w, PT_NONE);
+  PtValueId table = pt_piece_weight(g, PT_FLOAT, false, DIMS(1, 1, 4, 3));
+  PtValueId sizes = pt_graph_add_ints(g, (int64_t[]){1, 1, 16, 12}, 4);
+  PtValueId inputs[4] = {table, PT_NONE, PT_NONE, sizes};
+  PtValueId grid = pt_graph_add_op(g, "Resize", inputs, 4);
+  pt_node_set_string(g, pt_piece_node(g, grid), "mode", "linear");
+  PtValueId flat =
+      pt_piece_op(g, "Reshape", grid, pt_graph_add_ints(g, (int64_t[]){1, 16, 12}, 3), PT_NONE);
+  pt_piece_finish(g, pt_piece_op(g, "Add", x, flat, PT_NONE));
+  g_assert_cmpuint(check_all(g, 1e-5), >, 0);
+}
+
 /* BatchNormalization whose parameters are themselves computed. */
 static void test_indirect(void) {
   PtValueId x;
@@ -364,6 +392,57 @@ static void test_quantized(void) {
   check_all(g, 1e-4);
 }
 
+/* ---- damage
+ * ---------------------------------------------------------------------------------------- */
+/* Answers with bytes changed at random: explained and bound, or refused with one sentence; never a
+ * crash. */
+static void try_damaged(const PtWay *way, const uint8_t *data, size_t size) {
+  PtOnnxReadOptions options = {.external = PT_EXTERNAL_NAMED, .external_name = PT_NOISE_FILE};
+  GError *error = NULL;
+  g_autoptr(GBytes) bytes = g_bytes_new(data, size);
+  g_autoptr(PtGraph) g = pt_onnx_read_bytes(bytes, "damaged", NULL, &options, &error);
+  if (g && pt_rebind_explain(g, way->candidate, &way->noise, &error)) {
+    g_autoptr(GArray) bindings = pt_way_bindings(way);
+    pt_rebind_bind(g, (const PtBinding *)(void *)bindings->data, bindings->len, 1, &error);
+  }
+  g_assert_true(!error || (error->message && error->message[0]));
+  g_clear_error(&error);
+}
+
+static void test_damage(void) {
+  PtValueId x;
+  g_autoptr(PtGraph) g = image(&x, 8);
+  x = pt_piece_norm(g, pt_piece_conv(g, x, 12, 8, 1, 3, true), 12);
+  PtValueId c = pt_piece_op(g, "Exp", pt_piece_weight(g, PT_FLOAT, false, DIMS(12, 1, 1)), PT_NONE);
+  pt_piece_finish(g, pt_piece_op(g, "Div", pt_piece_op(g, "Relu", x, PT_NONE), c, PT_NONE));
+  PtWay way;
+  PtWayReport report = {0};
+  PtSeed seed;
+  GError *error = NULL;
+  pt_seed_init(&seed, "damage");
+  pt_way_open(&way, g, NULL, &error);
+  g_assert_no_error(error);
+  g_autoptr(PtGraph) answer = pt_way_optimize(&way, false, PT_LEVEL_ALL, true, &error);
+  g_assert_no_error(error);
+  g_autoptr(GBytes) dense = pt_onnx_write_bytes(answer, NULL, NULL, &error);
+  g_autoptr(PtGraph) bound = pt_way_rebind(&way, answer, NULL, &report, &error);
+  g_assert_no_error(error);
+  g_autofree char *path = g_build_filename(way.folder, "explained.onnx", NULL);
+  g_autoptr(GBytes) small = pt_file_map(path, SIZE_MAX, &error);
+  g_autoptr(PtRng) rng = pt_rng_new(&seed, "damage", 0);
+  for (int i = 0; i < 600; i++) {
+    gsize size;
+    const uint8_t *data = g_bytes_get_data(i % 3 ? small : dense, &size);
+    g_autofree uint8_t *copy = g_memdup2(data, size);
+    for (uint64_t n = 1 + pt_rng_below(rng, 4); n > 0; n--) {
+      uint64_t at = pt_rng_below(rng, size);
+      copy[at] = pt_rng_below(rng, 2) ? (uint8_t)pt_rng_below(rng, 256) : (uint8_t)(copy[at] + 1);
+    }
+    try_damaged(&way, copy, size);
+  }
+  pt_way_close(&way);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/rebind/conv/norm", test_conv_norm);
@@ -378,9 +457,11 @@ int main(int argc, char **argv) {
   g_test_add_func("/rebind/layer-norm", test_layer_norm);
   g_test_add_func("/rebind/moved", test_moved);
   g_test_add_func("/rebind/computed", test_computed);
+  g_test_add_func("/rebind/folded", test_folded);
   g_test_add_func("/rebind/indirect", test_indirect);
   g_test_add_func("/rebind/small-floats", test_small_floats);
   g_test_add_func("/rebind/double", test_double);
   g_test_add_func("/rebind/quantized", test_quantized);
+  g_test_add_func("/rebind/damage", test_damage);
   return g_test_run();
 }
