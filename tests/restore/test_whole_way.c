@@ -46,6 +46,7 @@ static void obfuscate(const Paths *p, uint32_t n) {
   g_assert_true(pt_fill_file(p->skeleton, p->model, "1", 0, &error));
   PtObfuscateOptions options = {
       .model = p->model, .bundle = p->bundle, .secret = p->secret, .n = n, .seed = "1"};
+  options.k = n == 1 ? 0 : 2;
   PtObfuscateReport report;
   pt_obfuscate(&options, &report, &error);
   g_assert_no_error(error);
