@@ -500,6 +500,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/runtime/types-corpus", test_types_corpus);
   g_test_add_func("/runtime/inputs", test_inputs);
   g_test_add_func("/runtime/inputs-shape", test_inputs_shape);
+  g_test_add_func("/runtime/inputs-steer", test_inputs_steer);
   g_test_add_func("/runtime/arrays", test_arrays);
   return g_test_run();
 }
