@@ -452,6 +452,44 @@ static void test_inputs_shape(void) {
   g_assert_error(error, PT_RUNTIME_ERROR, PT_ERR_UNSUPPORTED);
 }
 
+/* Axes differ from each other; scales are ones; starts and ends take all there is. */
+static void test_inputs_steer(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(PtGraph) graph = new_graph();
+  PtType x_type = STATIC_TYPE(graph, PT_FLOAT, 1, 2, 6, 6), four = STATIC_TYPE(graph, PT_FLOAT, 4);
+  PtType two = STATIC_TYPE(graph, PT_INT64, 2);
+  PtValueId x = pt_graph_add_input(graph, "x", &x_type);
+  PtValueId scales = pt_graph_add_input(graph, "scales", &four);
+  PtValueId starts = pt_graph_add_input(graph, "starts", &two);
+  PtValueId ends = pt_graph_add_input(graph, "ends", &two);
+  PtValueId axes = pt_graph_add_input(graph, "axes", &two);
+  PtValueId big = pt_graph_add_op(graph, "Resize", (const PtValueId[]){x, PT_NONE, scales}, 3);
+  PtValueId y = pt_graph_add_op(graph, "Slice", (const PtValueId[]){big, starts, ends, axes}, 4);
+  PtDim unknown[4] = {{-1, NULL}, {-1, NULL}, {-1, NULL}, {-1, NULL}};
+  finish(graph, y, pt_type_tensor(graph, PT_FLOAT, 4, unknown));
+  PtSeed seed;
+  pt_seed_init(&seed, "inputs");
+  g_autoptr(GPtrArray) inputs = pt_runtime_random_inputs(graph, &seed, 4, &error);
+  g_assert_no_error(error);
+  g_autoptr(PtSession) session = pt_session_new(graph, NULL, &error);
+  g_assert_no_error(error);
+  g_autofree PtArray **ordered = pt_session_order_inputs(session, graph, inputs, &error);
+  g_autoptr(GPtrArray) out = pt_session_run(session, ordered, &error);
+  g_assert_no_error(error);
+  const PtArray *result = out->pdata[0];
+  g_assert_cmpint(result->dims[0], ==, 1);
+  g_assert_cmpint(result->dims[1], ==, 2);
+  g_assert_cmpint(result->dims[2], ==, 6);
+  /* A session over another model has inputs that this one lacks. */
+  g_autoptr(PtGraph) other = new_graph();
+  PtType type = STATIC_TYPE(other, PT_FLOAT, 2);
+  PtValueId z = pt_graph_add_input(other, "z", &type);
+  finish(other, pt_graph_add_op(other, "Relu", &z, 1), type);
+  g_autoptr(PtSession) stranger = pt_session_new(other, NULL, &error);
+  g_assert_null(pt_session_order_inputs(stranger, graph, inputs, &error));
+  g_assert_error(error, PT_RUNTIME_ERROR, PT_ERR_MISMATCH);
+}
+
 /* ---- arrays
  * ---------------------------------------------------------------------------------------- */
 
