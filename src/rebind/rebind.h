@@ -15,7 +15,10 @@ GQuark pt_rebind_error_quark(void);
 
 /* Replaces every weight-like constant of `optimized` that has data by derivation nodes over
  * external slices of noise.bin. `candidate`: the piece as it was sent. PT_ERR_REFUSED names the
- * first constant that nothing explains. */
+ * first constant that nothing explains, also an external one that is no slice of the candidate's
+ * weights. Derivation nodes come first and are named pt_rebind_0, ...; `optimized` is compacted. On
+ * failure it may not be used any more. Cost: a few passes over the constants, with all cores where
+ * they are large; memory: about twice the largest constant. */
 bool pt_rebind_explain(PtGraph *optimized, const PtGraph *candidate, const PtNoise *noise,
                        GError **error);
 
@@ -27,7 +30,9 @@ typedef struct PtBinding {
 } PtBinding;
 /* Replaces slices of noise.bin by the real tensors (views or copies), then evaluates the derivation
  * nodes; the result has only ordinary constants. Real data is referenced where it can be; evaluated
- * data is owned by `optimized`. */
+ * data is owned by `optimized`. Only nodes named pt_rebind_... are evaluated. Hostile input: slices
+ * outside the bindings or of another type, operators that are not for derivations, results over 16
+ * times their inputs and a million elements are PT_ERR_REFUSED. threads 0: all cores. */
 bool pt_rebind_bind(PtGraph *optimized, const PtBinding *bindings, size_t count, unsigned threads,
                     GError **error);
 

@@ -427,6 +427,7 @@ static void test_damage(void) {
   g_autoptr(GBytes) dense = pt_onnx_write_bytes(answer, NULL, NULL, &error);
   g_autoptr(PtGraph) bound = pt_way_rebind(&way, answer, NULL, &report, &error);
   g_assert_no_error(error);
+  g_assert_nonnull(bound);
   g_autofree char *path = g_build_filename(way.folder, "explained.onnx", NULL);
   g_autoptr(GBytes) small = pt_file_map(path, SIZE_MAX, &error);
   g_autoptr(PtRng) rng = pt_rng_new(&seed, "damage", 0);
