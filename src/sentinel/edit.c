@@ -15,6 +15,11 @@ void pt_splice_end(PtDraft *draft, PtValueId place, PtValueId result) {
   pt_graph_replace_value(draft->graph, place, result);
 }
 
+bool pt_is_cast(const PtDraft *draft, PtValueId value) {
+  PtNodeId p = pt_value(draft->graph, value)->producer;
+  return p != PT_NONE && g_str_has_prefix(pt_node(draft->graph, p)->op_type, "Cast");
+}
+
 static bool is_image_op(const PtNode *node) {
   const PtOp *op = pt_op_of(node);
   return op && (op->op_class == PT_CLASS_CONV || op->op_class == PT_CLASS_POOL ||

@@ -38,7 +38,7 @@ static bool take_out(PtDraft *d, PtNodeId id) {
   uint32_t start = (uint32_t)pt_rng_below(d->rng, MAX(node->n_inputs, 1));
   for (uint32_t k = 0; k < node->n_inputs; k++) {
     PtValueId x = node->inputs[(start + k) % node->n_inputs];
-    if (x == PT_NONE || pt_value(g, x)->constant ||
+    if (x == PT_NONE || pt_value(g, x)->constant || pt_is_cast(d, x) ||
         !pt_type_equal(pt_draft_type(d, x), pt_draft_type(d, y)))
       continue;
     if (pt_graph_is_output(g, y) &&
@@ -206,14 +206,14 @@ static bool rewire(PtDraft *d, PtNodeId id) {
     return false;
   uint32_t slot = (uint32_t)pt_rng_below(d->rng, 2), n = pt_graph_n_values(g), count = 0;
   PtValueId old = node->inputs[slot];
-  if (old == PT_NONE || pt_value(g, old)->constant || !is_float_value(d, old))
+  if (old == PT_NONE || pt_value(g, old)->constant || !is_float_value(d, old) || pt_is_cast(d, old))
     return false;
   g_autofree PtValueId *others = g_new(PtValueId, n + 1);
   for (PtValueId v = 0; v < n; v++) {
     const PtValue *value = pt_value(g, v);
     bool earlier = value->is_input || (value->producer != PT_NONE && value->producer < id);
-    if (v != old && v != node->inputs[1 - slot] && !value->constant && earlier &&
-        pt_type_equal(&value->type, pt_draft_type(d, old)))
+    if (v != old && v != node->inputs[1 - slot] && !pt_is_cast(d, v) && !value->constant &&
+        earlier && pt_type_equal(&value->type, pt_draft_type(d, old)))
       others[count++] = v;
   }
   if (count == 0)

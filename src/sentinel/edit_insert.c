@@ -194,7 +194,7 @@ static PtValueId pick_site(PtDraft *d) {
   find_used(d->graph, used);
   g_autofree bool *fixed = pt_find_fixed(d->graph);
   for (PtValueId v = 0; v < n; v++)
-    if (!fixed[v] && is_site(d, v, used))
+    if (!fixed[v] && is_site(d, v, used) && !pt_is_cast(d, v))
       sites[count++] = v;
   return count ? sites[pt_rng_below(d->rng, count)] : PT_NONE;
 }

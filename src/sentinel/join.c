@@ -35,7 +35,8 @@ static PtValueId output_for(PtDraft *draft, const PtType *want, const PtValueId 
     const PtValue *value = pt_value(g, v);
     if (value->constant || value->producer == PT_NONE || is_taken(taken, n_taken, v))
       continue;
-    double c = cost(&value->type, want) + (is_taken(candidates, n, v) ? 0 : 3.5);
+    double c = cost(&value->type, want) + (is_taken(candidates, n, v) ? 0 : 3.5) +
+               (pt_is_cast(draft, v) ? 2 : 0);
     if (c <= best) { /* later ones are deeper */
       best = c;
       pick = v;

@@ -173,6 +173,9 @@ bool pt_edit_neutral(PtDraft *draft);
 /* The place where something is put: later readers read what comes back from pt_splice_end. */
 PtValueId pt_splice_begin(PtDraft *draft, PtValueId value);
 void pt_splice_end(PtDraft *draft, PtValueId place, PtValueId result);
+/* Made by a cast: ONNX Runtime (1.32) fuses an RMS normalization and drops its cast though others
+ * value before it, so who reads them stays as it is. */
+bool pt_is_cast(const PtDraft *draft, PtValueId value);
 bool pt_is_image(const PtDraft *draft, PtValueId value);
 
 /* draft.c: drops what is unused, orders topologically; false if an input went unused or an output
