@@ -1,0 +1,291 @@
+/* infer: output types, one rule a kind; small and without allocation, as every step of a walk asks
+ * for all of a state's. */
+#include "walk/walk_private.h"
+
+static PtWalkType like(const PtWalkType *x, int32_t rank) {
+  return (PtWalkType){.dtype = x->dtype, .rank = (int8_t)rank};
+}
+
+/* ---- constants fit
+ * ------------------------------------------------------------------------------------ */
+static bool slot_fits(const PtWalkTemplate *t, const PtWalkSlot *s, const PtWalkType *x) {
+  if (s->kind == PT_SLOT_REAL)
+    return !pt_dtype_is_float(s->real->dtype) ||
+           (s->real->dtype == x->dtype &&
+            (t->limits || (int32_t)s->real->rank <= x->rank));
+  if (s->kind != PT_SLOT_WEIGHT)
+    return true;
+  for (uint32_t d = 0; d < s->rank; d++) {
+    int32_t code = s->dims[d];
+    if ((code == PT_DIM_CHANNEL || code == PT_DIM_PER_GROUP) && (x->rank < 2 || x->dims[1] < 1))
+      return false;
+    if (code <= PT_DIM_AXIS) {
+      int32_t axis = x->rank - (PT_DIM_AXIS - code);
+      if (axis < 0 || x->dims[axis] < 1)
+        return false;
+    }
+  }
+  return true;
+}
+
+static bool infer_same(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                       PtWalkType *out) {
+  (void)width;
+  const PtWalkType *x = in[0];
+  if (t->axis < 0 && x->rank < -t->axis)
+    return false;
+  for (uint32_t i = 0; i < t->n_slots; i++)
+    if (!slot_fits(t, &t->slots[i], x))
+      return false;
+  *out = *x;
+  return true;
+}
+
+static bool merge(int32_t a, int32_t b, int32_t *out) {
+  if (a == b || b == 1)
+    *out = a;
+  else if (a == 1)
+    *out = b;
+  else
+    return false;
+  return true;
+}
+
+static bool infer_binary(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                         PtWalkType *out) {
+  const PtWalkType *a = in[0], *b = in[1];
+  (void)t, (void)width;
+  if (a->dtype != b->dtype)
+    return false;
+  *out = like(a, MAX(a->rank, b->rank));
+  for (int32_t i = 1; i <= out->rank; i++) {
+    int32_t da = i <= a->rank ? a->dims[a->rank - i] : 1;
+    int32_t db = i <= b->rank ? b->dims[b->rank - i] : 1;
+    if (!merge(da, db, &out->dims[out->rank - i]))
+      return false;
+  }
+  return true;
+}
+
+/* ---- windows
+ * ------------------------------------------------------------------------------------------- */
+static bool infer_space(const PtWalkTemplate *t, const PtWalkType *x, PtWalkType *out) {
+  for (int32_t i = 0; i < t->n_space; i++) {
+    int64_t pad = t->pads[i] + t->pads[i + t->n_space], size = x->dims[2 + i];
+    int64_t reach = (int64_t)t->dilations[i] * (t->kernel[i] - 1);
+    if (t->kind == PT_WALK_POOL && (t->pads[i] >= t->kernel[i] || t->pads[i + t->n_space] >= t->kernel[i]))
+      return false;
+    if (size < 0) {
+      if (t->strides[i] == 1 && pad == reach)
+        out->dims[2 + i] = (int32_t)size;
+      else
+        out->dims[2 + i] =
+            pt_walk_derived((int32_t)size, pad - reach, t->strides[i] * 2 + t->ceil_mode);
+      continue;
+    }
+    int64_t room = size + pad - reach - 1;
+    if (room < 0)
+      return false;
+    int64_t steps = t->ceil_mode ? (room + t->strides[i] - 1) / t->strides[i] : room / t->strides[i];
+    if (t->ceil_mode && steps * t->strides[i] >= size + t->pads[i])
+      steps--; /* a window that starts in the padding behind is left out */
+    if (steps + 1 > INT32_MAX)
+      return false;
+    out->dims[2 + i] = (int32_t)steps + 1;
+  }
+  return true;
+}
+
+static bool infer_conv(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                       PtWalkType *out) {
+  const PtWalkType *x = in[0];
+  if (x->rank != t->n_space + 2 || x->dims[1] < 1)
+    return false;
+  *out = like(x, x->rank);
+  out->dims[0] = x->dims[0];
+  if (t->groups > 1 && (x->dims[1] % t->groups || width % t->groups))
+    return false;
+  if (t->groups && width < 1)
+    return false;
+  if (t->groups == 0 && x->dims[1] < 2)
+    return false;
+  /* a group a channel is another template */
+  if (t->groups > 1 && x->dims[1] == t->groups && width == t->groups)
+    return false;
+  out->dims[1] = t->groups ? width : x->dims[1];
+  return infer_space(t, x, out);
+}
+
+static bool infer_pool(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                       PtWalkType *out) {
+  const PtWalkType *x = in[0];
+  (void)width;
+  if (x->rank != t->n_space + 2)
+    return false;
+  *out = like(x, x->rank);
+  out->dims[0] = x->dims[0];
+  out->dims[1] = x->dims[1];
+  return infer_space(t, x, out);
+}
+
+static bool infer_global_pool(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                              PtWalkType *out) {
+  const PtWalkType *x = in[0];
+  (void)t, (void)width;
+  if (x->rank < 3)
+    return false;
+  *out = *x;
+  for (int32_t i = 2; i < x->rank; i++)
+    out->dims[i] = 1;
+  return true;
+}
+
+/* ---- products
+ * ------------------------------------------------------------------------------------------ */
+static bool infer_linear(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                         PtWalkType *out) {
+  const PtWalkType *x = in[0];
+  bool gemm = t->op[0] == 'G';
+  if (x->rank < 2 || (gemm && x->rank != 2) || x->dims[x->rank - 1] < 1 || width < 1)
+    return false;
+  *out = *x;
+  out->dims[x->rank - 1] = width;
+  return true;
+}
+
+static bool infer_matmul(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                         PtWalkType *out) {
+  const PtWalkType *a = in[0], *b = in[1];
+  (void)t, (void)width;
+  if (a->rank < 2 || b->rank < 2 || a->dtype != b->dtype ||
+      a->dims[a->rank - 1] != b->dims[b->rank - 2])
+    return false;
+  *out = like(a, MAX(a->rank, b->rank));
+  for (int32_t i = 3; i <= out->rank; i++) {
+    int32_t da = i <= a->rank ? a->dims[a->rank - i] : 1;
+    int32_t db = i <= b->rank ? b->dims[b->rank - i] : 1;
+    if (!merge(da, db, &out->dims[out->rank - i]))
+      return false;
+  }
+  out->dims[out->rank - 2] = a->dims[a->rank - 2];
+  out->dims[out->rank - 1] = b->dims[b->rank - 1];
+  return true;
+}
+
+/* ---- moves of data
+ * ------------------------------------------------------------------------------------ */
+static bool infer_transpose(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                            PtWalkType *out) {
+  (void)width;
+  if (in[0]->rank != t->n_perm)
+    return false;
+  *out = like(in[0], t->n_perm);
+  for (int32_t i = 0; i < t->n_perm; i++)
+    out->dims[i] = in[0]->dims[t->perm[i]];
+  return true;
+}
+
+static bool infer_reduce(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                         PtWalkType *out) {
+  const PtWalkType *x = in[0];
+  int32_t at = 0;
+  (void)width;
+  if (x->rank < PT_WALK_RANK && t->axes >> x->rank)
+    return false;
+  *out = like(x, 0);
+  for (int32_t i = 0; i < x->rank; i++)
+    if (!(t->axes >> i & 1))
+      out->dims[at++] = x->dims[i];
+    else if (t->keep)
+      out->dims[at++] = 1;
+  out->rank = (int8_t)at;
+  return true;
+}
+
+static bool infer_concat(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                         PtWalkType *out) {
+  int64_t total = 0;
+  int32_t axis = t->axis;
+  (void)width;
+  *out = *in[0];
+  if (axis >= out->rank)
+    return false;
+  for (uint32_t i = 0; i < t->n_data; i++) {
+    const PtWalkType *x = in[i];
+    if (x->rank != out->rank || x->dtype != out->dtype)
+      return false;
+    for (int32_t d = 0; d < x->rank; d++)
+      if (d != axis && x->dims[d] != out->dims[d])
+        return false;
+    if (x->dims[axis] < 0)
+      total = -1;
+    else if (total >= 0)
+      total += x->dims[axis];
+  }
+  if (total > INT32_MAX)
+    return false;
+  if (total < 0) {
+    int32_t code = axis;
+    for (uint32_t i = 0; i < t->n_data; i++)
+      code = pt_walk_derived(code, in[i]->dims[axis], i);
+    total = code;
+  }
+  out->dims[axis] = (int32_t)total;
+  return true;
+}
+
+static bool infer_flatten(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                          PtWalkType *out) {
+  const PtWalkType *x = in[0];
+  (void)width;
+  if (t->axis > x->rank)
+    return false;
+  *out = like(x, 2);
+  for (int32_t half = 0; half < 2; half++) {
+    int64_t product = 1;
+    int32_t code = 0, lone = 0, n = 0;
+    for (int32_t i = half ? t->axis : 0; i < (half ? x->rank : t->axis); i++) {
+      code = pt_walk_derived(code, x->dims[i], i);
+      if (x->dims[i] == 1)
+        continue;
+      n++, lone = x->dims[i];
+      product = x->dims[i] < 0 || product < 0 ? -1 : product * x->dims[i];
+      if (product > INT32_MAX)
+        return false;
+    }
+    out->dims[half] = n == 1 ? lone : product < 0 ? code : (int32_t)product;
+  }
+  return true;
+}
+
+typedef bool (*Rule)(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                     PtWalkType *out);
+static const Rule rules[PT_WALK_KINDS] = {
+    [PT_WALK_SAME] = infer_same,
+    [PT_WALK_BINARY] = infer_binary,
+    [PT_WALK_CONV] = infer_conv,
+    [PT_WALK_POOL] = infer_pool,
+    [PT_WALK_GLOBAL_POOL] = infer_global_pool,
+    [PT_WALK_LINEAR] = infer_linear,
+    [PT_WALK_MATMUL] = infer_matmul,
+    [PT_WALK_TRANSPOSE] = infer_transpose,
+    [PT_WALK_REDUCE] = infer_reduce,
+    [PT_WALK_CONCAT] = infer_concat,
+    [PT_WALK_FLATTEN] = infer_flatten,
+};
+
+bool pt_walk_infer(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                   PtWalkType *out) {
+  if (t->kind == PT_WALK_OPAQUE) {
+    for (uint32_t i = 0; i < t->n_data + t->n_captures; i++)
+      if (!pt_walk_same(in[i], &t->in[i]))
+        return false;
+    if (t->n_outputs)
+      *out = t->out[0];
+    return true;
+  }
+  for (uint32_t i = 0; i < t->n_data; i++)
+    if (!pt_walk_is_float(in[i]))
+      return false;
+  return rules[t->kind](t, width, in, out);
+}

@@ -1,0 +1,104 @@
+/* template_name: what features and proposals see of a template: operator and key attributes. */
+#include "walk/walk_private.h"
+
+static void name_window(GString *s, const PtWalkTemplate *t) {
+  bool square = true, same = true;
+  for (int32_t i = 0; i < t->n_space; i++) {
+    square &= t->kernel[i] == t->kernel[0];
+    same &= t->pads[i] + t->pads[i + t->n_space] == t->dilations[i] * (t->kernel[i] - 1);
+  }
+  for (int32_t i = 0; i < (square ? 1 : t->n_space); i++)
+    g_string_append_printf(s, "%s%d", i ? "x" : "", t->kernel[i]);
+  g_string_append_printf(s, "%ss%d", same ? "" : "v", t->strides[0]);
+  if (t->dilations[0] > 1)
+    g_string_append_printf(s, "d%d", t->dilations[0]);
+}
+
+static void name_type(GString *s, const PtWalkType *t) {
+  g_string_append_printf(s, "%d:%d", t->dtype, t->rank);
+}
+
+static void name_opaque(GString *s, const PtWalkTemplate *t, const PtGraph *store) {
+  uint32_t n_in = t->n_data + t->n_captures;
+  static const char *const told[] = {"axis", "to", "mode", "direction", "keepdims", "batch_dims"};
+  const PtNode *n = pt_node(store, t->node);
+  g_string_append_c(s, '(');
+  for (uint32_t i = 0; i < MIN(n_in, 4); i++)
+    name_type(s, &t->in[i]);
+  g_string_append_c(s, '>');
+  if (t->n_outputs)
+    name_type(s, &t->out[0]);
+  for (size_t i = 0; i < G_N_ELEMENTS(told); i++) {
+    const PtAttr *a = pt_node_attr(n, told[i]);
+    if (a && a->kind == PT_ATTR_INT)
+      g_string_append_printf(s, "%c%" G_GINT64_FORMAT, told[i][0], a->as.ints[0]);
+  }
+  g_string_append_printf(s, ")%u", t->n_outputs);
+}
+
+static void name_constants(GString *s, const PtWalkTemplate *t) {
+  for (uint32_t i = 0; i < t->n_slots; i++) {
+    const PtWalkSlot *k = &t->slots[i];
+    if (k->kind == PT_SLOT_REAL && k->real->count == 1)
+      g_string_append(s, i ? "s" : "S");
+    else if (k->kind == PT_SLOT_WEIGHT) {
+      uint32_t wide = 0;
+      for (uint32_t d = 0; d < k->rank; d++)
+        wide += k->dims[d] != 1;
+      g_string_append_printf(s, "%s%s", i ? "c" : "C", wide > 1 ? "t" : "v");
+    }
+  }
+}
+
+static void name_key(GString *s, const PtWalkTemplate *t, const PtGraph *store) {
+  switch (t->kind) {
+  case PT_WALK_CONV:
+    name_window(s, t);
+    g_string_append(s, t->groups == 0 ? "w" : t->groups > 1 ? "g" : "");
+    g_string_append(s, t->n_slots > 2 ? "b" : "");
+    break;
+  case PT_WALK_POOL:
+    name_window(s, t);
+    break;
+  case PT_WALK_LINEAR:
+    g_string_append_printf(s, "W%s", t->n_slots > 2 ? "b" : "");
+    break;
+  case PT_WALK_TRANSPOSE:
+    for (int32_t i = 0; i < t->n_perm; i++)
+      g_string_append_printf(s, "%d", t->perm[i]);
+    break;
+  case PT_WALK_REDUCE:
+    g_string_append_printf(s, "%x%s", t->axes, t->keep ? "k" : "");
+    break;
+  case PT_WALK_CONCAT:
+  case PT_WALK_FLATTEN:
+    g_string_append_printf(s, "%d", t->axis);
+    break;
+  case PT_WALK_SAME:
+    if (t->axis)
+      g_string_append_printf(s, "%d", t->axis);
+    if (pt_op_find(t->domain, t->op)->op_class == PT_CLASS_BINARY)
+      name_constants(s, t);
+    break;
+  case PT_WALK_OPAQUE:
+    name_opaque(s, t, store);
+    break;
+  default:
+    break;
+  }
+}
+
+void pt_walk_name(PtWalkTemplate *t, const PtGraph *store) {
+  g_autoptr(GString) s = g_string_new(t->domain);
+  g_string_append(s, t->op);
+  bool constant = t->kind == PT_WALK_SAME && t->n_slots == 2 &&
+                  pt_op_find(t->domain, t->op)->op_class == PT_CLASS_BINARY;
+  bool weights = t->kind == PT_WALK_LINEAR;
+  t->opcode = pt_hash64(s->str, s->len, constant ? 2 : weights ? 3 : 1);
+  t->middle = t->opcode;
+  name_key(s, t, store);
+  t->token = pt_hash64(s->str, s->len, 4);
+  if (t->kind == PT_WALK_CONV)
+    t->middle = t->token;
+  t->text = g_strdup(s->str);
+}

@@ -1,0 +1,70 @@
+/* walk: sentinels by a reversible walk over typed pieces (DESIGN.md, "Sentinels"), the default mode.
+ * In: the model's distinct real pieces (graphs with types); the trained file data/walk.bin.
+ * Out: for each piece k look-alikes, and the real piece rewritten by the same hands.
+ * Given the hidden centre of a walk the real piece and its sentinels have one law, if the real piece
+ * is a draw from pi. Never touches: weights' values, ONNX Runtime but for training, the network. */
+#ifndef PT_WALK_H
+#define PT_WALK_H
+
+#include "graph/graph.h"
+
+#define PT_WALK_ERROR (pt_walk_error_quark())
+GQuark pt_walk_error_quark(void);
+
+/* ---- the trained generator ------------------------------------------------------------------ */
+/* Pieces of public models, what follows from them, and the weights of pi. Immutable but for types
+ * and operators that conversions add; those must not run beside walks. */
+typedef struct PtWalkModel PtWalkModel;
+/* NULL path: the one shipped (found as data files are: PROTEUS_DATA, the source tree, installed).
+ * Hostile input: PT_ERR_IO, PT_ERR_INPUT; PT_ERR_ENVIRONMENT: none is found. */
+PtWalkModel *pt_walk_model_open(const char *path, GError **error);
+void pt_walk_model_free(PtWalkModel *model);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtWalkModel, pt_walk_model_free)
+
+typedef struct PtWalkTrainOptions {
+  const char *folder;         /* of ONNX models, skeletons will do */
+  const char *out;            /* file to write */
+  const char *const *exclude; /* NULL-terminated names without ".onnx", or NULL */
+  const char *seed;           /* NULL: "proteus" */
+  uint32_t rounds;            /* 0: 10 */
+  uint32_t steps;             /* of a chain; 0: 320 */
+  unsigned threads;           /* 0: all; the result does not depend on it */
+  PtProgress progress;
+} PtWalkTrainOptions;
+typedef struct PtWalkRound {
+  double auc;      /* paired, on models that the fit of the round has not seen */
+  double accepted; /* share of steps */
+  double same;     /* share of samples equal to the piece they started from */
+  double seconds;
+} PtWalkRound;
+/* rounds (or NULL): GArray of PtWalkRound, one a round. */
+bool pt_walk_train(const PtWalkTrainOptions *options, GArray *rounds, GError **error);
+
+/* ---- one normal form ------------------------------------------------------------------------- */
+/* The piece as the walk's writer has it: attributes complete, constants one a use, those that stay
+ * merged; it computes the same. Constants without data stay so. origin[value id of the result] (or
+ * NULL): the value of `piece`, PT_NONE where new; caller frees. NULL if the piece cannot be read as
+ * a state of the walk (*why, static, or NULL says why). */
+PtGraph *pt_walk_normal_form(PtWalkModel *model, PtGraph *piece, PtValueId **origin,
+                             const char **why);
+
+/* ---- buckets --------------------------------------------------------------------------------- */
+typedef struct PtWalkOptions {
+  uint32_t k;       /* sentinels a piece */
+  uint32_t steps;   /* r; 0: the default, which walk_control's table justifies */
+  bool no_style;    /* pi as it is, without the model's habits */
+  unsigned threads; /* 0: all; the result does not depend on it */
+  PtProgress progress;
+} PtWalkOptions;
+typedef struct PtWalkBucket {
+  GPtrArray *sentinels; /* PtGraph, owned, at most k, types set; NULL: this piece cannot be walked */
+  uint32_t equal;       /* draws that equalled another candidate and were walked on */
+  double accepted;      /* share of steps */
+} PtWalkBucket;
+/* pieces: PtGraph, all distinct real pieces of one model. buckets[pieces->len] is filled; caller
+ * clears each. The same seed gives the same sentinels. */
+bool pt_walk_buckets(PtWalkModel *model, GPtrArray *pieces, const PtWalkOptions *options,
+                     const PtSeed *seed, PtWalkBucket *buckets, GError **error);
+void pt_walk_bucket_clear(PtWalkBucket *bucket);
+
+#endif
