@@ -451,4 +451,64 @@ GPtrArray *pt_walk_cut(const PtWalkTrainOptions *options, GPtrArray *names, GErr
 /* Sets face and state; false if the piece cannot be walked. */
 bool pt_walk_piece_read(PtWalkLibrary *library, PtWalkPiece *piece, const char **why);
 
+/* ---- the trained model -------------------------------------------------------------------------
+ */
+struct PtWalkModel {
+  PtWalkLibrary *library;
+  GPtrArray *pieces;   /* PtWalkPiece with states */
+  uint32_t n_models;
+  PtMap64 weights;     /* of pi */
+  GArray *counts;      /* PtHabitCount of all pieces */
+  PtMap64 features;    /* counts over all pieces */
+  double in_family[PT_FEATURE_FAMILIES], kinds_of[PT_FEATURE_FAMILIES];
+};
+/* Takes the pieces: reads their states (those that cannot be walked are dropped), counts. */
+PtWalkModel *pt_walk_model_new(GPtrArray *pieces, uint32_t n_models);
+bool pt_walk_model_write(const PtWalkModel *model, const char *path, GError **error);
+/* Nodes that states of this bucket may have: a window in which the real piece is anywhere. */
+void pt_walk_window(PtWalkFace *face, uint32_t n, PtRng *rng);
+
+/* ---- logistic regression -----------------------------------------------------------------------
+ * Pairs: rows are differences of features, real minus made; no intercept. */
+typedef struct PtPairs {
+  GArray *start;  /* uint32_t, [rows + 1] into the others */
+  GArray *column; /* uint32_t */
+  GArray *value;  /* float */
+  uint32_t columns;
+} PtPairs;
+PtPairs *pt_pairs_new(void);
+void pt_pairs_free(PtPairs *pairs);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtPairs, pt_pairs_free)
+void pt_pairs_add(PtPairs *pairs, uint32_t column, float value);
+void pt_pairs_end_row(PtPairs *pairs);
+double pt_pairs_dot(const PtPairs *pairs, uint32_t row, const double *w);
+/* Minimizes |w|^2 / 2 + 2 c sum log(1 + exp(-w x)) over rows with use[row] (NULL: all); L-BFGS. */
+void pt_pairs_fit(const PtPairs *pairs, const bool *use, double c, double *w);
+
+/* Counts of features of a state, by id ascending. */
+typedef struct PtCount {
+  uint64_t id;
+  double count;
+} PtCount;
+GArray *pt_features_counted(PtFeatures *f, const PtWalkState *s);
+/* real - made, for the features that have a column (columns: id -> column + 1). */
+void pt_pairs_add_row(PtPairs *pairs, const PtMap64 *columns, const GArray *real,
+                      const GArray *made);
+
+/* ---- style ------------------------------------------------------------------------------------- */
+/* pi under a model's habits: from `pieces` (PtWalkState), and fitted to them. */
+typedef struct PtWalkStyle {
+  PtWalkHabits *habits;
+  PtWalkEnergy energy;
+  double beta;
+} PtWalkStyle;
+typedef struct PtStyleOptions {
+  uint32_t rounds, runs, steps;
+  double lift, c;
+  unsigned threads;
+} PtStyleOptions;
+PtWalkStyle *pt_walk_style_new(const PtWalkModel *model, GPtrArray *pieces, int64_t opset,
+                               const PtStyleOptions *options, const PtSeed *seed);
+void pt_walk_style_free(PtWalkStyle *style);
+
 #endif

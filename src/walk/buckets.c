@@ -1,0 +1,215 @@
+/* buckets: from each real piece a hidden centre, from it the sentinels; under the model's style,
+ * cross-fitted in two halves. */
+#include "walk/walk_private.h"
+
+#define DEFAULT_STEPS 2000
+#define FURTHER 8 /* times that a draw which equals another is walked on */
+
+typedef struct Bucket {
+  PtGraph *graph;
+  PtWalkFace *face;
+  PtWalkState *real, *centre;
+  const PtWalkStyle *style;
+  uint32_t half;
+  PtWalkState **made; /* [k] */
+  uint64_t *tried, *accepted; /* [k + 1] */
+} Bucket;
+
+typedef struct Making {
+  PtWalkModel *model;
+  const PtWalkOptions *options;
+  PtSeed seed;
+  Bucket *buckets;
+  PtWalkBucket *results;
+  uint32_t n, steps;
+  GMutex lock;
+  uint64_t done;
+} Making;
+
+static void walk_on(const Making *m, const Bucket *b, PtWalkState *from, PtWalkState *to,
+                    const char *purpose, uint64_t index, uint64_t *tried, uint64_t *accepted) {
+  g_autoptr(PtRng) rng = pt_rng_new(&m->seed, purpose, index);
+  PtWalker w;
+  pt_walker_init(&w, from, b->style->habits, &b->style->energy, rng);
+  pt_walker_run(&w, m->steps);
+  pt_walk_state_set(to, w.now);
+  *tried += m->steps;
+  for (uint32_t i = 0; i < pt_walk_n_moves; i++)
+    *accepted += w.accepted[i];
+  pt_walker_clear(&w);
+}
+
+static void find_centre(size_t index, void *data) {
+  Making *m = data;
+  Bucket *b = &m->buckets[index];
+  if (b->real)
+    walk_on(m, b, b->real, b->centre, "centre", index, &b->tried[m->options->k],
+            &b->accepted[m->options->k]);
+}
+
+static void find_sentinel(size_t index, void *data) {
+  Making *m = data;
+  uint32_t k = m->options->k;
+  Bucket *b = &m->buckets[index / k];
+  if (b->real)
+    walk_on(m, b, b->centre, b->made[index % k], "sentinel", index, &b->tried[index % k],
+            &b->accepted[index % k]);
+  g_mutex_lock(&m->lock);
+  pt_progress(&m->options->progress, "walking", ++m->done, (uint64_t)m->n * k);
+  g_mutex_unlock(&m->lock);
+}
+
+/* A draw that equals the real piece or another walks on from where it is: all of them alike, so
+ * that at an r where this is rare it tells nothing. */
+static void part_equals(Making *m, uint32_t index) {
+  Bucket *b = &m->buckets[index];
+  uint32_t k = m->options->k;
+  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+  uint64_t h = pt_walk_hash(b->real);
+  g_hash_table_add(seen, g_memdup2(&h, sizeof h));
+  for (uint32_t j = 0; j < k; j++) {
+    h = pt_walk_hash(b->made[j]);
+    bool new = !g_hash_table_contains(seen, &h);
+    m->results[index].equal += !new;
+    for (uint32_t tries = 0; !new && tries < FURTHER; tries++) {
+      uint64_t purpose = ((uint64_t)index * k + j) * FURTHER + tries;
+      walk_on(m, b, b->made[j], b->made[j], "further", purpose, &b->tried[j], &b->accepted[j]);
+      h = pt_walk_hash(b->made[j]);
+      new = !g_hash_table_contains(seen, &h);
+    }
+    if (new)
+      g_hash_table_add(seen, g_memdup2(&h, sizeof h));
+    else
+      g_clear_pointer(&b->made[j], pt_walk_state_free);
+  }
+}
+
+static void finish(size_t index, void *data) {
+  Making *m = data;
+  Bucket *b = &m->buckets[index];
+  PtWalkBucket *result = &m->results[index];
+  uint64_t tried = 0, accepted = 0;
+  if (!b->real)
+    return;
+  part_equals(m, (uint32_t)index);
+  result->sentinels = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+  for (uint32_t j = 0; j < m->options->k; j++) {
+    PtGraph *g = b->made[j] ? pt_walk_write(b->made[j], b->graph, NULL, NULL) : NULL;
+    if (g)
+      g_ptr_array_add(result->sentinels, g);
+  }
+  for (uint32_t j = 0; j <= m->options->k; j++) {
+    tried += b->tried[j];
+    accepted += b->accepted[j];
+  }
+  result->accepted = tried ? (double)accepted / (double)tried : 0;
+}
+
+/* ---- styles
+ * ------------------------------------------------------------------------------------------ */
+/* Halves at random; a bucket's style is from the other half. */
+static void part_halves(Making *m) {
+  g_autofree uint32_t *order = g_new(uint32_t, m->n + 1);
+  g_autoptr(PtRng) rng = pt_rng_new(&m->seed, "halves", 0);
+  for (uint32_t i = 0; i < m->n; i++)
+    order[i] = i;
+  pt_rng_shuffle(rng, order, m->n, sizeof *order);
+  for (uint32_t i = 0; i < m->n; i++)
+    m->buckets[order[i]].half = i % 2;
+}
+
+static PtWalkStyle *style_for(Making *m, uint32_t half, int64_t opset) {
+  g_autoptr(GPtrArray) pieces = g_ptr_array_new();
+  for (uint32_t i = 0; !m->options->no_style && i < m->n; i++)
+    if (m->buckets[i].real && m->buckets[i].half != half)
+      g_ptr_array_add(pieces, m->buckets[i].real);
+  PtStyleOptions options = {.rounds = 6,
+                            .runs = 40,
+                            .steps = MAX(m->steps / 4, 60),
+                            .lift = 0.7,
+                            .c = 0.05,
+                            .threads = m->options->threads};
+  PtSeed seed = pt_seed_derive(&m->seed, "style", half);
+  return pt_walk_style_new(m->model, pieces, opset, &options, &seed);
+}
+
+/* ---- the whole
+ * ------------------------------------------------------------------------------------------ */
+static void read_piece(Making *m, uint32_t index, PtGraph *graph) {
+  Bucket *b = &m->buckets[index];
+  uint32_t k = m->options->k;
+  b->graph = graph;
+  b->face = pt_walk_face_new(m->model->library, graph);
+  b->real = pt_walk_read(m->model->library, b->face, graph, NULL, NULL);
+  if (b->real && !pt_walk_settle(b->real))
+    g_clear_pointer(&b->real, pt_walk_state_free);
+  if (!b->real)
+    return;
+  g_autoptr(PtRng) rng = pt_rng_new(&m->seed, "window", index);
+  pt_walk_window(b->face, b->real->n, rng);
+  b->centre = pt_walk_state_copy(b->real);
+  b->made = g_new0(PtWalkState *, k + 1);
+  b->tried = g_new0(uint64_t, k + 1);
+  b->accepted = g_new0(uint64_t, k + 1);
+  for (uint32_t j = 0; j < k; j++)
+    b->made[j] = pt_walk_state_new(b->face, m->model->library);
+}
+
+static void bucket_clear(Bucket *b, uint32_t k) {
+  pt_walk_state_free(b->real);
+  pt_walk_state_free(b->centre);
+  for (uint32_t j = 0; b->made && j < k; j++)
+    pt_walk_state_free(b->made[j]);
+  g_free(b->made);
+  g_free(b->tried);
+  g_free(b->accepted);
+  pt_walk_face_free(b->face);
+}
+
+bool pt_walk_buckets(PtWalkModel *model, GPtrArray *pieces, const PtWalkOptions *options,
+                     const PtSeed *seed, PtWalkBucket *results, GError **error) {
+  (void)error;
+  Making m = {.model = model, .options = options, .n = pieces->len, .results = results};
+  m.steps = options->steps ? options->steps : DEFAULT_STEPS;
+  m.seed = pt_seed_derive(seed, "walk", 0);
+  m.buckets = g_new0(Bucket, m.n + 1);
+  memset(results, 0, m.n * sizeof *results);
+  for (uint32_t i = 0; i < m.n; i++)
+    read_piece(&m, i, pieces->pdata[i]);
+  part_halves(&m);
+  PtWalkStyle *styles[2];
+  int64_t opset = m.n ? pt_graph_opset(pieces->pdata[0], "") : 0;
+  for (uint32_t half = 0; half < 2; half++)
+    styles[half] = style_for(&m, half, opset);
+  for (uint32_t i = 0; i < m.n; i++)
+    m.buckets[i].style = styles[m.buckets[i].half];
+  g_mutex_init(&m.lock);
+  pt_parallel_for(m.n, options->threads, find_centre, &m);
+  if (options->k)
+    pt_parallel_for((size_t)m.n * options->k, options->threads, find_sentinel, &m);
+  pt_parallel_for(m.n, options->threads, finish, &m);
+  g_mutex_clear(&m.lock);
+  for (uint32_t i = 0; i < m.n; i++)
+    bucket_clear(&m.buckets[i], options->k);
+  g_free(m.buckets);
+  for (uint32_t half = 0; half < 2; half++)
+    pt_walk_style_free(styles[half]);
+  return true;
+}
+
+void pt_walk_bucket_clear(PtWalkBucket *bucket) {
+  g_clear_pointer(&bucket->sentinels, g_ptr_array_unref);
+}
+
+PtGraph *pt_walk_normal_form(PtWalkModel *model, PtGraph *piece, PtValueId **origin,
+                             const char **why) {
+  const char *reason = NULL;
+  g_autoptr(GArray) origins = g_array_new(FALSE, FALSE, sizeof(PtNodeId));
+  PtWalkFace *face = pt_walk_face_new(model->library, piece);
+  g_autoptr(PtWalkState) s = pt_walk_read(model->library, face, piece, origins, &reason);
+  PtGraph *normal = s ? pt_walk_write(s, piece, origins, origin) : NULL;
+  if (why)
+    *why = reason;
+  pt_walk_face_free(face);
+  return normal;
+}

@@ -1,0 +1,266 @@
+/* model: the trained file: "PTWALK" version, then deflated: pieces as ONNX without weights, and the
+ * weights of pi. All else follows from the pieces and is counted when the file is opened. */
+#include "walk/walk_private.h"
+
+#include "onnx/onnx.h"
+
+#include <gio/gio.h>
+
+#define FILE_NAME "walk.bin"
+#define MAX_RAW ((size_t)1 << 28)
+#define MAX_PIECES 100000
+#define MAX_WEIGHTS (1 << 24)
+
+typedef struct Head {
+  char magic[8]; /* "PTWALK\0\1" */
+  uint32_t models, pieces, weights, unused;
+} Head;
+static const char magic[8] = {'P', 'T', 'W', 'A', 'L', 'K', 0, 1};
+
+typedef struct PieceHead {
+  uint32_t model, count, size;
+} PieceHead;
+typedef struct Weight {
+  uint64_t id;
+  float value;
+} __attribute__((packed)) Weight;
+
+/* ---- in memory
+ * --------------------------------------------------------------------------------------- */
+void pt_walk_model_free(PtWalkModel *m) {
+  if (!m)
+    return;
+  g_ptr_array_unref(m->pieces);
+  g_array_unref(m->counts);
+  pt_map64_clear(&m->weights);
+  pt_map64_clear(&m->features);
+  pt_walk_library_free(m->library);
+  g_free(m);
+}
+
+static void count_features(PtWalkModel *m) {
+  PtFeatures f = {0};
+  for (guint i = 0; i < m->pieces->len; i++) {
+    const PtWalkPiece *p = m->pieces->pdata[i];
+    pt_features_make(&f, p->state);
+    for (uint32_t k = 0; k < f.n; k++) {
+      double *at = pt_map64_at(&m->features, f.id[k]);
+      uint32_t family = f.id[k] & (PT_FEATURE_FAMILIES - 1);
+      m->kinds_of[family] += *at == 0;
+      m->in_family[family]++;
+      ++*at;
+    }
+  }
+  pt_features_clear(&f);
+}
+
+PtWalkModel *pt_walk_model_new(GPtrArray *pieces, uint32_t n_models) {
+  PtWalkModel *m = g_new0(PtWalkModel, 1);
+  m->library = pt_walk_library_new();
+  m->pieces = g_ptr_array_new_with_free_func(pt_walk_piece_free);
+  m->counts = g_array_new(FALSE, FALSE, sizeof(PtHabitCount));
+  m->n_models = n_models;
+  g_ptr_array_set_free_func(pieces, NULL);
+  for (guint i = 0; i < pieces->len; i++) {
+    PtWalkPiece *p = pieces->pdata[i];
+    if (pt_walk_piece_read(m->library, p, NULL) && pt_walk_settle(p->state))
+      g_ptr_array_add(m->pieces, p);
+    else
+      pt_walk_piece_free(p);
+  }
+  g_ptr_array_set_size(pieces, 0);
+  for (guint i = 0; i < m->pieces->len; i++)
+    pt_habits_count(m->counts, m->library, ((PtWalkPiece *)m->pieces->pdata[i])->state, 1);
+  count_features(m);
+  return m;
+}
+
+/* Given the window, no number of nodes in it is likelier than pi says: where it starts is drawn
+ * evenly among those that hold the real piece. */
+void pt_walk_window(PtWalkFace *face, uint32_t n, PtRng *rng) {
+  uint32_t width = n <= 24 ? 12 : n <= 64 ? 24 : n <= 256 ? 48 : 96;
+  int64_t first = (int64_t)n - (int64_t)pt_rng_below(rng, width + 1);
+  face->least = (uint32_t)MAX(first, 1);
+  face->most = (uint32_t)(first + width);
+}
+
+/* ---- reading
+ * ----------------------------------------------------------------------------------------- */
+static GBytes *convert(GConverter *converter, const void *data, size_t size) {
+  g_autoptr(GByteArray) out = g_byte_array_new();
+  size_t at = 0;
+  for (;;) {
+    uint8_t buffer[16384];
+    gsize took, gave;
+    GConverterResult r =
+        g_converter_convert(converter, (const uint8_t *)data + at, size - at, buffer, sizeof buffer,
+                            G_CONVERTER_INPUT_AT_END, &took, &gave, NULL);
+    if (r == G_CONVERTER_ERROR || out->len + gave > MAX_RAW)
+      return NULL;
+    at += took;
+    g_byte_array_append(out, buffer, (guint)gave);
+    if (r == G_CONVERTER_FINISHED)
+      return g_byte_array_free_to_bytes(g_steal_pointer(&out));
+  }
+}
+
+static bool damaged(const char *path, GError **error) {
+  g_set_error(error, PT_WALK_ERROR, PT_ERR_INPUT,
+              "%s is no trained generator of this version; make one with proteus train.", path);
+  return false;
+}
+
+static bool read_pieces(const Head *head, GBytes *raw, size_t *at, GPtrArray *pieces) {
+  gsize size;
+  const uint8_t *data = g_bytes_get_data(raw, &size);
+  PtOnnxReadOptions options = {.external = PT_EXTERNAL_REFUSE, .allow_empty = true, .max_nodes = 1024};
+  for (uint32_t i = 0; i < head->pieces; i++) {
+    PieceHead p;
+    if (size - *at < sizeof p)
+      return false;
+    memcpy(&p, data + *at, sizeof p);
+    *at += sizeof p;
+    if (p.size > size - *at || p.model >= head->models)
+      return false;
+    g_autoptr(GBytes) bytes = g_bytes_new_from_bytes(raw, *at, p.size);
+    PtGraph *graph = pt_onnx_read_bytes(bytes, FILE_NAME, NULL, &options, NULL);
+    if (!graph)
+      return false;
+    *at += p.size;
+    PtWalkPiece *piece = g_new0(PtWalkPiece, 1);
+    *piece = (PtWalkPiece){.graph = graph, .model = p.model, .count = p.count};
+    g_ptr_array_add(pieces, piece);
+  }
+  return true;
+}
+
+static bool read_weights(const Head *head, GBytes *raw, size_t at, PtMap64 *weights) {
+  gsize size;
+  const uint8_t *data = g_bytes_get_data(raw, &size);
+  if (size - at != head->weights * sizeof(Weight))
+    return false;
+  for (uint32_t i = 0; i < head->weights; i++, at += sizeof(Weight)) {
+    Weight w;
+    memcpy(&w, data + at, sizeof w);
+    if (!(w.value > -1000 && w.value < 1000))
+      return false;
+    *pt_map64_at(weights, w.id) = (double)w.value;
+  }
+  return true;
+}
+
+static PtWalkModel *model_of(const Head *head, GBytes *raw) {
+  g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func(pt_walk_piece_free);
+  PtMap64 weights = {0};
+  size_t at = 0;
+  if (!read_pieces(head, raw, &at, pieces) || !read_weights(head, raw, at, &weights)) {
+    pt_map64_clear(&weights);
+    return NULL;
+  }
+  PtWalkModel *m = pt_walk_model_new(pieces, head->models);
+  m->weights = weights;
+  return m;
+}
+
+/* PROTEUS_DATA, the source tree, beside the installed program. */
+static char *shipped_path(void) {
+  g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
+  g_autofree char *bin = program ? g_path_get_dirname(program) : NULL;
+  g_autofree char *beside = bin ? g_build_filename(bin, "..", "share", "proteus", NULL) : NULL;
+  const char *const folders[] = {g_getenv("PROTEUS_DATA"), PT_SOURCE_DIR "/data", beside,
+                                 "/usr/local/share/proteus", "/usr/share/proteus"};
+  for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+    char *path = folders[i] && *folders[i] ? g_build_filename(folders[i], FILE_NAME, NULL) : NULL;
+    if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR))
+      return path;
+    g_free(path);
+  }
+  return NULL;
+}
+
+PtWalkModel *pt_walk_model_open(const char *path, GError **error) {
+  g_autofree char *found = path ? g_strdup(path) : shipped_path();
+  if (!found) {
+    g_set_error(error, PT_WALK_ERROR, PT_ERR_ENVIRONMENT,
+                "The trained generator (%s) is not there; set PROTEUS_DATA to its folder or make "
+                "one with proteus train.",
+                FILE_NAME);
+    return NULL;
+  }
+  g_autoptr(GBytes) file = pt_file_map(found, MAX_RAW, error);
+  if (!file)
+    return NULL;
+  gsize size;
+  const uint8_t *data = g_bytes_get_data(file, &size);
+  Head head;
+  PtWalkModel *m = NULL;
+  if (size > sizeof head) {
+    memcpy(&head, data, sizeof head);
+    g_autoptr(GZlibDecompressor) z = g_zlib_decompressor_new(G_ZLIB_COMPRESSOR_FORMAT_ZLIB);
+    bool ours = memcmp(head.magic, magic, sizeof magic) == 0 && head.pieces <= MAX_PIECES &&
+                head.weights <= MAX_WEIGHTS;
+    g_autoptr(GBytes) raw =
+        ours ? convert(G_CONVERTER(z), data + sizeof head, size - sizeof head) : NULL;
+    m = raw ? model_of(&head, raw) : NULL;
+  }
+  if (!m)
+    (void)damaged(found, error);
+  return m;
+}
+
+/* ---- writing
+ * ----------------------------------------------------------------------------------------- */
+static bool add_piece(GByteArray *raw, const PtWalkPiece *p, GError **error) {
+  g_autoptr(PtGraph) normal = pt_walk_write(p->state, p->graph, NULL, NULL);
+  if (!normal)
+    return true;
+  PtOnnxWriteOptions options = {.all_types = true};
+  g_autoptr(GBytes) bytes = pt_onnx_write_bytes(normal, &options, NULL, error);
+  if (!bytes)
+    return false;
+  gsize size;
+  const void *data = g_bytes_get_data(bytes, &size);
+  PieceHead head = {p->model, p->count, (uint32_t)size};
+  g_byte_array_append(raw, (const uint8_t *)&head, sizeof head);
+  g_byte_array_append(raw, data, (guint)size);
+  return true;
+}
+
+static int by_id(const void *a, const void *b) {
+  Weight x = *(const Weight *)a, y = *(const Weight *)b;
+  return x.id < y.id ? -1 : x.id > y.id;
+}
+
+static uint32_t add_weights(GByteArray *raw, const PtMap64 *map) {
+  g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(Weight));
+  for (uint32_t i = 0; i < map->size; i++)
+    if (map->keys[i] && (map->values[i] > 1e-3 || map->values[i] < -1e-3)) {
+      Weight w = {map->keys[i], (float)map->values[i]};
+      g_array_append_val(all, w);
+    }
+  g_array_sort(all, by_id);
+  g_byte_array_append(raw, (const uint8_t *)all->data, (guint)(all->len * sizeof(Weight)));
+  return all->len;
+}
+
+bool pt_walk_model_write(const PtWalkModel *m, const char *path, GError **error) {
+  g_autoptr(GByteArray) raw = g_byte_array_new();
+  Head head = {.models = m->n_models, .pieces = m->pieces->len};
+  memcpy(head.magic, magic, sizeof magic);
+  for (guint i = 0; i < m->pieces->len; i++)
+    if (!add_piece(raw, m->pieces->pdata[i], error))
+      return false;
+  head.weights = add_weights(raw, &m->weights);
+  g_autoptr(GZlibCompressor) z = g_zlib_compressor_new(G_ZLIB_COMPRESSOR_FORMAT_ZLIB, 9);
+  g_autoptr(GBytes) packed = convert(G_CONVERTER(z), raw->data, raw->len);
+  if (!packed) {
+    g_set_error(error, PT_WALK_ERROR, PT_ERR_INTERNAL, "What %s would hold cannot be compressed.",
+                path);
+    return false;
+  }
+  gsize size;
+  const void *data = g_bytes_get_data(packed, &size);
+  g_autoptr(PtFileWriter) writer = pt_file_writer_new(path, 0644, error);
+  return writer && pt_file_writer_write(writer, &head, sizeof head, error) &&
+         pt_file_writer_write(writer, data, size, error) && pt_file_writer_commit(writer, error);
+}

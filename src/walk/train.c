@@ -1,0 +1,217 @@
+/* train: pi by iterated paired logistic regression: a corpus piece against its own sample, the logit
+ * added to log pi, until it is near chance: what an adversary learns becomes what the generator
+ * knows. */
+#include "walk/walk_private.h"
+
+#include <math.h>
+
+#define MIN_MODELS 4    /* that show a feature */
+#define MIN_STATES 3
+#define PENALTY 0.3     /* C */
+#define PER_MODEL 64    /* pieces; the rest of a large model says little more */
+
+typedef struct Chain {
+  const PtWalkPiece *piece;
+  PtWalkFace face;      /* with its window */
+  PtWalkState *real, *now;
+  GArray *of_real, *of_now; /* PtCount */
+  uint64_t tried, accepted;
+  bool same;
+} Chain;
+
+typedef struct Fit {
+  PtWalkModel *model;
+  Chain *chains;
+  uint32_t n, round, steps;
+  PtWalkEnergy energy;
+  GHashTable *habits; /* opset -> PtWalkHabits */
+  PtSeed seed;
+} Fit;
+
+/* ---- sampling
+ * ------------------------------------------------------------------------------------------ */
+static void run_chain(size_t index, void *data) {
+  Fit *fit = data;
+  Chain *c = &fit->chains[index];
+  g_autoptr(PtRng) rng = pt_rng_new(&fit->seed, "chain", (uint64_t)fit->round << 32 | index);
+  const PtWalkHabits *habits =
+      g_hash_table_lookup(fit->habits, GINT_TO_POINTER((gint)c->face.opset));
+  bool on = fit->round > 0 && pt_rng_below(rng, 2);
+  PtWalker w;
+  PtFeatures f = {0};
+  pt_walker_init(&w, on ? c->now : c->real, habits, &fit->energy, rng);
+  pt_walker_run(&w, fit->steps);
+  pt_walk_state_set(c->now, w.now);
+  c->tried += fit->steps;
+  for (uint32_t m = 0; m < pt_walk_n_moves; m++)
+    c->accepted += w.accepted[m];
+  c->same = pt_walk_hash(c->now) == pt_walk_hash(c->real);
+  if (c->of_now)
+    g_array_unref(c->of_now);
+  c->of_now = pt_features_counted(&f, c->now);
+  pt_features_clear(&f);
+  pt_walker_clear(&w);
+}
+
+static void make_chains(Fit *fit) {
+  PtWalkModel *m = fit->model;
+  g_autofree uint32_t *of_model = g_new0(uint32_t, m->n_models + 1);
+  fit->chains = g_new0(Chain, m->pieces->len + 1);
+  PtFeatures f = {0};
+  for (guint i = 0; i < m->pieces->len; i++) {
+    const PtWalkPiece *p = m->pieces->pdata[i];
+    if (of_model[p->model]++ >= PER_MODEL)
+      continue;
+    Chain *c = &fit->chains[fit->n++];
+    g_autoptr(PtRng) rng = pt_rng_new(&fit->seed, "window", i);
+    c->piece = p;
+    c->face = *p->face;
+    pt_walk_window(&c->face, p->state->n, rng);
+    c->real = pt_walk_state_copy(p->state);
+    c->real->face = &c->face;
+    c->now = pt_walk_state_copy(c->real);
+    c->of_real = pt_features_counted(&f, c->real);
+    void *opset = GINT_TO_POINTER((gint)c->face.opset);
+    if (!g_hash_table_contains(fit->habits, opset))
+      g_hash_table_insert(fit->habits, opset,
+                          pt_habits_new(m->library, m->counts, c->face.opset));
+  }
+  pt_features_clear(&f);
+}
+
+/* ---- the adversary
+ * ----------------------------------------------------------------------------------------- */
+typedef struct Seen {
+  uint32_t states, models, last_model; /* last_model: index + 1 */
+} Seen;
+
+static void see(GHashTable *seen, const GArray *counts, uint32_t model) {
+  for (guint i = 0; i < counts->len; i++) {
+    const PtCount *c = &g_array_index(counts, PtCount, i);
+    Seen *s = g_hash_table_lookup(seen, &c->id);
+    if (!s) {
+      s = g_new0(Seen, 1);
+      g_hash_table_insert(seen, g_memdup2(&c->id, sizeof c->id), s);
+    }
+    s->states++;
+    if (s->last_model != model + 1) { /* chains of a model follow each other */
+      s->models++;
+      s->last_model = model + 1;
+    }
+  }
+}
+
+static PtPairs *make_pairs(const Fit *fit, GArray *ids) {
+  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+  PtMap64 columns = {0};
+  for (uint32_t i = 0; i < fit->n; i++) {
+    const Chain *c = &fit->chains[i];
+    see(seen, c->of_real, c->piece->model);
+    see(seen, c->of_now, c->piece->model);
+  }
+  PtPairs *pairs = pt_pairs_new();
+  for (uint32_t i = 0; i < fit->n; i++) /* columns in the order of first sight */
+    for (int side = 0; side < 2; side++) {
+      const GArray *counts = side ? fit->chains[i].of_now : fit->chains[i].of_real;
+      for (guint k = 0; k < counts->len; k++) {
+        uint64_t id = g_array_index(counts, PtCount, k).id;
+        const Seen *s = g_hash_table_lookup(seen, &id);
+        if (s->models < MIN_MODELS || s->states < MIN_STATES || pt_map64_get(&columns, id, 0) > 0)
+          continue;
+        g_array_append_val(ids, id);
+        *pt_map64_at(&columns, id) = ids->len;
+      }
+    }
+  for (uint32_t i = 0; i < fit->n; i++) {
+    pt_pairs_add_row(pairs, &columns, fit->chains[i].of_real, fit->chains[i].of_now);
+    pt_pairs_end_row(pairs);
+  }
+  pairs->columns = ids->len;
+  pt_map64_clear(&columns);
+  return pairs;
+}
+
+/* Of pairs, on models that the fit has not seen: two halves. */
+static double held_out(const Fit *fit, const PtPairs *pairs) {
+  g_autofree bool *use = g_new(bool, fit->n + 1);
+  g_autofree double *w = g_new(double, pairs->columns + 1);
+  double right = 0;
+  for (uint32_t half = 0; half < 2; half++) {
+    for (uint32_t i = 0; i < fit->n; i++)
+      use[i] = fit->chains[i].piece->model % 2 != half;
+    pt_pairs_fit(pairs, use, PENALTY, w);
+    for (uint32_t i = 0; i < fit->n; i++) {
+      double z = use[i] ? NAN : pt_pairs_dot(pairs, i, w);
+      right += z > 0 ? 1 : z == 0 ? 0.5 : 0;
+    }
+  }
+  return fit->n ? right / fit->n : 0.5;
+}
+
+static double gain_of(uint32_t round, uint32_t rounds) {
+  return round < 5 && round + 3 < rounds ? 1.4 : round + 3 < rounds ? 1 : 0.6;
+}
+
+static void one_round(Fit *fit, uint32_t rounds, unsigned threads, PtWalkRound *result) {
+  double start = pt_clock();
+  uint64_t tried = 0, accepted = 0, same = 0;
+  pt_parallel_for(fit->n, threads, run_chain, fit);
+  g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+  g_autoptr(PtPairs) pairs = make_pairs(fit, ids);
+  g_autofree double *w = g_new(double, pairs->columns + 1);
+  result->auc = held_out(fit, pairs);
+  pt_pairs_fit(pairs, NULL, PENALTY, w);
+  for (guint i = 0; i < ids->len; i++)
+    *pt_map64_at(&fit->energy.weights, g_array_index(ids, uint64_t, i)) +=
+        gain_of(fit->round, rounds) * w[i];
+  for (uint32_t i = 0; i < fit->n; i++) {
+    tried += fit->chains[i].tried;
+    accepted += fit->chains[i].accepted;
+    same += fit->chains[i].same;
+    fit->chains[i].tried = fit->chains[i].accepted = 0;
+  }
+  result->accepted = tried ? (double)accepted / (double)tried : 0;
+  result->same = fit->n ? (double)same / fit->n : 0;
+  result->seconds = pt_clock() - start;
+}
+
+static void fit_clear(Fit *fit) {
+  for (uint32_t i = 0; i < fit->n; i++) {
+    pt_walk_state_free(fit->chains[i].real);
+    pt_walk_state_free(fit->chains[i].now);
+    g_array_unref(fit->chains[i].of_real);
+    if (fit->chains[i].of_now)
+      g_array_unref(fit->chains[i].of_now);
+  }
+  g_free(fit->chains);
+  g_hash_table_unref(fit->habits);
+}
+
+static void fit_pi(PtWalkModel *model, const PtWalkTrainOptions *options, GArray *rounds) {
+  uint32_t n = options->rounds ? options->rounds : 10, steps = options->steps ? options->steps : 320;
+  Fit fit = {.model = model,
+             .habits = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)pt_habits_free)};
+  pt_seed_init(&fit.seed, options->seed ? options->seed : "proteus");
+  make_chains(&fit);
+  for (; fit.round < n; fit.round++) {
+    PtWalkRound result;
+    fit.steps = fit.round < n / 2 ? steps : 2 * steps;
+    one_round(&fit, n, options->threads, &result);
+    if (rounds)
+      g_array_append_val(rounds, result);
+    pt_progress(&options->progress, "fitting", fit.round + 1, n);
+  }
+  pt_map64_clear(&model->weights);
+  model->weights = fit.energy.weights;
+  fit_clear(&fit);
+}
+
+bool pt_walk_train(const PtWalkTrainOptions *options, GArray *rounds, GError **error) {
+  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) pieces = pt_walk_cut(options, names, error);
+  if (!pieces)
+    return false;
+  g_autoptr(PtWalkModel) model = pt_walk_model_new(pieces, names->len);
+  fit_pi(model, options, rounds);
+  return pt_walk_model_write(model, options->out, error);
+}
