@@ -9,6 +9,7 @@ typedef struct Bucket {
   PtGraph *graph;
   PtWalkFace *face;
   PtWalkState *real, *centre;
+  GArray *origins; /* of the real piece's nodes */
   const PtWalkStyle *style;
   uint32_t half;
   PtWalkState **made; /* [k] */
@@ -42,6 +43,9 @@ static void walk_on(const Making *m, const Bucket *b, PtWalkState *from, PtWalkS
 static void find_centre(size_t index, void *data) {
   Making *m = data;
   Bucket *b = &m->buckets[index];
+  uint64_t ignored = 0;
+  for (uint32_t done = 0, i = 0; b->real && done < m->options->control; done += m->steps, i++)
+    walk_on(m, b, b->real, b->real, "control", (uint64_t)index << 32 | i, &ignored, &ignored);
   if (b->real)
     walk_on(m, b, b->real, b->centre, "centre", index, &b->tried[m->options->k],
             &b->accepted[m->options->k]);
@@ -91,6 +95,8 @@ static void finish(size_t index, void *data) {
   uint64_t tried = 0, accepted = 0;
   if (!b->real)
     return;
+  if (m->options->control)
+    result->real = pt_walk_write(b->real, b->graph, NULL, NULL);
   part_equals(m, (uint32_t)index);
   result->sentinels = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
   for (uint32_t j = 0; j < m->options->k; j++) {
@@ -135,12 +141,21 @@ static PtWalkStyle *style_for(Making *m, uint32_t half, int64_t opset) {
 
 /* ---- the whole
  * ------------------------------------------------------------------------------------------ */
+/* Written before it is settled, while its nodes are those of the graph. */
+static void write_real(const Making *m, const Bucket *b, PtWalkBucket *result) {
+  if (!m->options->control)
+    result->real = pt_walk_write(b->real, b->graph, b->origins, &result->origin);
+}
+
 static void read_piece(Making *m, uint32_t index, PtGraph *graph) {
   Bucket *b = &m->buckets[index];
   uint32_t k = m->options->k;
   b->graph = graph;
   b->face = pt_walk_face_new(m->model->library, graph);
-  b->real = pt_walk_read(m->model->library, b->face, graph, NULL, NULL);
+  b->origins = g_array_new(FALSE, FALSE, sizeof(PtNodeId));
+  b->real = pt_walk_read(m->model->library, b->face, graph, b->origins, NULL);
+  if (b->real)
+    write_real(m, b, &m->results[index]);
   if (b->real && !pt_walk_settle(b->real))
     g_clear_pointer(&b->real, pt_walk_state_free);
   if (!b->real)
@@ -158,6 +173,7 @@ static void read_piece(Making *m, uint32_t index, PtGraph *graph) {
 static void bucket_clear(Bucket *b, uint32_t k) {
   pt_walk_state_free(b->real);
   pt_walk_state_free(b->centre);
+  g_array_unref(b->origins);
   for (uint32_t j = 0; b->made && j < k; j++)
     pt_walk_state_free(b->made[j]);
   g_free(b->made);
@@ -199,6 +215,8 @@ bool pt_walk_buckets(PtWalkModel *model, GPtrArray *pieces, const PtWalkOptions 
 
 void pt_walk_bucket_clear(PtWalkBucket *bucket) {
   g_clear_pointer(&bucket->sentinels, g_ptr_array_unref);
+  g_clear_pointer(&bucket->real, pt_graph_unref);
+  g_clear_pointer(&bucket->origin, g_free);
 }
 
 PtGraph *pt_walk_normal_form(PtWalkModel *model, PtGraph *piece, PtValueId **origin,

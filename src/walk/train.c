@@ -8,6 +8,7 @@
 #define MIN_MODELS 4    /* that show a feature */
 #define MIN_STATES 3
 #define PENALTY 0.3     /* C */
+#define STOP 0.53       /* paired AUC at which the fit ends */
 #define PER_MODEL 64    /* pieces; the rest of a large model says little more */
 
 typedef struct Chain {
@@ -148,11 +149,12 @@ static double held_out(const Fit *fit, const PtPairs *pairs) {
   return fit->n ? right / fit->n : 0.5;
 }
 
-static double gain_of(uint32_t round, uint32_t rounds) {
-  return round < 5 && round + 3 < rounds ? 1.4 : round + 3 < rounds ? 1 : 0.6;
+/* Bold while the adversary wins, careful near chance; past it, pi would only peak further. */
+static double gain_of(double auc) {
+  return auc > 0.9 ? 1.4 : auc > 0.7 ? 1 : auc > 0.6 ? 0.5 : auc > STOP ? 0.3 : 0;
 }
 
-static void one_round(Fit *fit, uint32_t rounds, unsigned threads, PtWalkRound *result) {
+static void one_round(Fit *fit, unsigned threads, PtWalkRound *result) {
   double start = pt_clock();
   uint64_t tried = 0, accepted = 0, same = 0;
   pt_parallel_for(fit->n, threads, run_chain, fit);
@@ -163,7 +165,7 @@ static void one_round(Fit *fit, uint32_t rounds, unsigned threads, PtWalkRound *
   pt_pairs_fit(pairs, NULL, PENALTY, w);
   for (guint i = 0; i < ids->len; i++)
     *pt_map64_at(&fit->energy.weights, g_array_index(ids, uint64_t, i)) +=
-        gain_of(fit->round, rounds) * w[i];
+        gain_of(result->auc) * w[i];
   for (uint32_t i = 0; i < fit->n; i++) {
     tried += fit->chains[i].tried;
     accepted += fit->chains[i].accepted;
@@ -188,18 +190,21 @@ static void fit_clear(Fit *fit) {
 }
 
 static void fit_pi(PtWalkModel *model, const PtWalkTrainOptions *options, GArray *rounds) {
-  uint32_t n = options->rounds ? options->rounds : 10, steps = options->steps ? options->steps : 320;
+  uint32_t n = options->rounds ? options->rounds : 14;
+  uint32_t steps = options->steps ? options->steps : 1000;
   Fit fit = {.model = model,
              .habits = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)pt_habits_free)};
   pt_seed_init(&fit.seed, options->seed ? options->seed : "proteus");
   make_chains(&fit);
   for (; fit.round < n; fit.round++) {
     PtWalkRound result;
-    fit.steps = fit.round < n / 2 ? steps : 2 * steps;
-    one_round(&fit, n, options->threads, &result);
+    fit.steps = steps;
+    one_round(&fit, options->threads, &result);
     if (rounds)
       g_array_append_val(rounds, result);
     pt_progress(&options->progress, "fitting", fit.round + 1, n);
+    if (fit.round > 0 && gain_of(result.auc) == 0)
+      break;
   }
   pt_map64_clear(&model->weights);
   model->weights = fit.energy.weights;

@@ -26,8 +26,8 @@ typedef struct PtWalkTrainOptions {
   const char *out;            /* file to write */
   const char *const *exclude; /* NULL-terminated names without ".onnx", or NULL */
   const char *seed;           /* NULL: "proteus" */
-  uint32_t rounds;            /* 0: 10 */
-  uint32_t steps;             /* of a chain; 0: 320 */
+  uint32_t rounds;            /* at most; 0: 14; it ends at chance */
+  uint32_t steps;             /* of a chain; 0: 1000 */
   unsigned threads;           /* 0: all; the result does not depend on it */
   PtProgress progress;
 } PtWalkTrainOptions;
@@ -53,11 +53,14 @@ typedef struct PtWalkOptions {
   uint32_t k;       /* sentinels a piece */
   uint32_t steps;   /* r; 0: the default, which walk_control's table justifies */
   bool no_style;    /* pi as it is, without the model's habits */
+  uint32_t control; /* > 0: for the diagnostic, a draw takes the real piece's place: it walked so far */
   unsigned threads; /* 0: all; the result does not depend on it */
   PtProgress progress;
 } PtWalkOptions;
 typedef struct PtWalkBucket {
   GPtrArray *sentinels; /* PtGraph, owned, at most k, types set; NULL: this piece cannot be walked */
+  PtGraph *real;        /* the real piece (or its control) by the same hands, or NULL */
+  PtValueId *origin;    /* as pt_walk_normal_form */
   uint32_t equal;       /* draws that equalled another candidate and were walked on */
   double accepted;      /* share of steps */
 } PtWalkBucket;

@@ -1,0 +1,190 @@
+/* walk_control [-m MODEL.bin] [-k K] [-r STEPS]... [-c CONTROL] [-n PIECES] [-l] MODEL.onnx...
+ * For each r: how often simple attacks find the real piece, and how often they find a draw from pi
+ * in its place (control), which must be chance; draws that equal another; seconds. */
+#include "onnx/onnx.h"
+#include "partition/partition.h"
+#include "runtime/runtime.h"
+#include "walk/walk_private.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct Score {
+  double first[3], rank[3]; /* medoid, log pi highest, lowest: share first; mean place in 0..1 */
+  uint32_t buckets, candidates, equal, unwalked;
+  double accepted, seconds;
+} Score;
+
+static double distance(const GArray *a, const GArray *b) {
+  double d = 0;
+  guint i = 0, k = 0;
+  while (i < a->len || k < b->len) {
+    const PtCount *x = i < a->len ? &g_array_index(a, PtCount, i) : NULL;
+    const PtCount *y = k < b->len ? &g_array_index(b, PtCount, k) : NULL;
+    if (x && y && x->id == y->id)
+      d += fabs(x->count - y->count), i++, k++;
+    else if (x && (!y || x->id < y->id))
+      d += x->count, i++;
+    else
+      d += y->count, k++;
+  }
+  return d;
+}
+
+static GArray *features_of(PtWalkModel *m, PtGraph *g) {
+  PtWalkFace *face = pt_walk_face_new(m->library, g);
+  g_autoptr(PtWalkState) s = pt_walk_read(m->library, face, g, NULL, NULL);
+  PtFeatures f = {0};
+  GArray *a = s ? pt_features_counted(&f, s) : g_array_new(FALSE, FALSE, sizeof(PtCount));
+  pt_features_clear(&f);
+  g_clear_pointer(&s, pt_walk_state_free);
+  pt_walk_face_free(face);
+  return a;
+}
+
+/* The place of item 0 when sorted ascending, ties shared. */
+static void place(const double *x, uint32_t n, double *first, double *rank) {
+  uint32_t below = 0, same = 0;
+  for (uint32_t i = 1; i < n; i++) {
+    below += x[i] < x[0];
+    same += x[i] == x[0];
+  }
+  *first += below == 0 ? 1.0 / (same + 1) : 0;
+  *rank += n > 1 ? (below + same / 2.0) / (n - 1) : 0.5;
+}
+
+static void attack(PtWalkModel *m, PtWalkBucket *b, Score *score) {
+  uint32_t n = b->sentinels->len + 1;
+  if (n < 2 || !b->real)
+    return;
+  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
+  g_autofree double *medoid = g_new0(double, n), *high = g_new0(double, n), *low = g_new0(double, n);
+  g_ptr_array_add(all, features_of(m, b->real));
+  for (uint32_t i = 1; i < n; i++)
+    g_ptr_array_add(all, features_of(m, b->sentinels->pdata[i - 1]));
+  for (uint32_t i = 0; i < n; i++) {
+    const GArray *a = all->pdata[i];
+    for (uint32_t k = 0; k < n; k++)
+      medoid[i] += distance(a, all->pdata[k]);
+    for (guint k = 0; k < a->len; k++) {
+      const PtCount *c = &g_array_index(a, PtCount, k);
+      low[i] += c->count * pt_map64_get(&m->weights, c->id, 0);
+    }
+    high[i] = -low[i];
+  }
+  place(medoid, n, &score->first[0], &score->rank[0]);
+  place(high, n, &score->first[1], &score->rank[1]);
+  place(low, n, &score->first[2], &score->rank[2]);
+  score->buckets++;
+  score->candidates += n - 1;
+  score->equal += b->equal;
+  score->accepted += b->accepted;
+}
+
+static GPtrArray *cut(const char *path, uint32_t n, GError **error) {
+  PtOnnxReadOptions options = {.external = PT_EXTERNAL_MAP, .allow_empty = true};
+  g_autoptr(PtGraph) g = pt_onnx_read(path, &options, error);
+  if (!g || !pt_runtime_infer_types(g, error))
+    return NULL;
+  PtSeed seed;
+  pt_seed_init(&seed, "control");
+  PtPartitionOptions how = {.n = n};
+  g_autoptr(PtPartition) parts = pt_partition(g, &how, &seed, error);
+  if (!parts)
+    return NULL;
+  GPtrArray *pieces = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+  uint32_t next = 0;
+  for (uint32_t i = 0; i < parts->pieces->len; i++)
+    if (parts->group[i] == next) {
+      next++;
+      g_ptr_array_add(pieces, pt_graph_extract(g, parts->pieces->pdata[i], NULL));
+    }
+  return pieces;
+}
+
+static void run(PtWalkModel *m, GPtrArray *pieces, const PtWalkOptions *options, Score *score) {
+  g_autofree PtWalkBucket *buckets = g_new0(PtWalkBucket, pieces->len + 1);
+  PtSeed seed;
+  pt_seed_init(&seed, "control");
+  double start = pt_clock();
+  (void)pt_walk_buckets(m, pieces, options, &seed, buckets, NULL);
+  score->seconds += pt_clock() - start;
+  for (guint i = 0; i < pieces->len; i++) {
+    if (buckets[i].sentinels)
+      attack(m, &buckets[i], score);
+    else
+      score->unwalked++;
+    pt_walk_bucket_clear(&buckets[i]);
+  }
+}
+
+static void print(const char *what, uint32_t steps, const Score *s, uint32_t k) {
+  double n = MAX(s->buckets, 1);
+  printf("%-28s r %6u  buckets %4u (+%u)  medoid %.3f/%.2f  high %.3f/%.2f  low %.3f/%.2f  chance %.3f"
+         "  equal %.3f  made %.3f  accepted %.4f  %.1f s\n",
+         what, steps, s->buckets, s->unwalked, s->first[0] / n, s->rank[0] / n, s->first[1] / n,
+         s->rank[1] / n, s->first[2] / n, s->rank[2] / n, 1.0 / (k + 1),
+         s->equal / (n * k), s->candidates / (n * k), s->accepted / n, s->seconds);
+  fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+  g_autoptr(GError) error = NULL;
+  const char *file = NULL;
+  PtWalkOptions options = {.k = 20};
+  uint32_t steps[16], n_steps = 0, control = 0, pieces_wanted = 0;
+  bool list = false;
+  int first = 1;
+  for (; first < argc && argv[first][0] == '-'; first++) {
+    if (argv[first][1] == 'l')
+      list = true;
+    else if (argv[first][1] == 's')
+      options.no_style = true;
+    else if (first + 1 < argc) {
+      const char *value = argv[++first];
+      switch (argv[first - 1][1]) {
+      case 'm': file = value; break;
+      case 'k': options.k = (uint32_t)atoi(value); break;
+      case 'c': control = (uint32_t)atoi(value); break;
+      case 'n': pieces_wanted = (uint32_t)atoi(value); break;
+      case 'r':
+        if (n_steps < 16)
+          steps[n_steps++] = (uint32_t)atoi(value);
+      }
+    }
+  }
+  if (n_steps == 0)
+    steps[n_steps++] = 2000;
+  g_autoptr(PtWalkModel) m = pt_runtime_load(&error) ? pt_walk_model_open(file, &error) : NULL;
+  Score all[16][2] = {0};
+  for (int i = first; m && i < argc; i++) {
+    g_autoptr(GPtrArray) pieces = cut(argv[i], pieces_wanted, &error);
+    if (!pieces)
+      break;
+    g_autofree char *name = g_path_get_basename(argv[i]);
+    for (uint32_t r = 0; r < n_steps; r++)
+      for (int with = 0; with < (control ? 2 : 1); with++) {
+        Score one = {0};
+        options.steps = steps[r];
+        options.control = with ? control : 0;
+        run(m, pieces, &options, &one);
+        if (list) {
+          g_autofree char *what = g_strconcat(name, with ? " (control)" : "", NULL);
+          print(what, steps[r], &one, options.k);
+        }
+        Score *sum = &all[r][with];
+        for (int a = 0; a < 3; a++)
+          sum->first[a] += one.first[a], sum->rank[a] += one.rank[a];
+        sum->buckets += one.buckets, sum->candidates += one.candidates, sum->equal += one.equal;
+        sum->unwalked += one.unwalked;
+        sum->accepted += one.accepted, sum->seconds += one.seconds;
+      }
+  }
+  for (uint32_t r = 0; !error && r < n_steps; r++)
+    for (int with = 0; with < (control ? 2 : 1); with++)
+      print(with ? "all (control)" : "all", steps[r], &all[r][with], options.k);
+  if (error)
+    fprintf(stderr, "%s\n", error->message);
+  return error ? 1 : 0;
+}
