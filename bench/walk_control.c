@@ -54,15 +54,18 @@ static void place(const double *x, uint32_t n, double *first, double *rank) {
   *rank += n > 1 ? (below + same / 2.0) / (n - 1) : 0.5;
 }
 
-static void attack(PtWalkModel *m, PtWalkBucket *b, Score *score) {
-  uint32_t n = b->sentinels->len + 1;
-  if (n < 2 || !b->real)
+static void attack(PtWalkModel *m, const PtWalkBuckets *b, uint32_t bucket, Score *score) {
+  PtWalkStats stats = pt_walk_buckets_stats(b, bucket);
+  uint32_t n = stats.made + 1;
+  if (n < 2)
     return;
   g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
   g_autofree double *medoid = g_new0(double, n), *high = g_new0(double, n), *low = g_new0(double, n);
-  g_ptr_array_add(all, features_of(m, b->real));
-  for (uint32_t i = 1; i < n; i++)
-    g_ptr_array_add(all, features_of(m, b->sentinels->pdata[i - 1]));
+  for (uint32_t i = 0; i < n; i++) {
+    g_autoptr(PtGraph) g = i ? pt_walk_buckets_sentinel(b, bucket, i - 1)
+                             : pt_walk_buckets_real(b, bucket, NULL);
+    g_ptr_array_add(all, features_of(m, g));
+  }
   for (uint32_t i = 0; i < n; i++) {
     const GArray *a = all->pdata[i];
     for (uint32_t k = 0; k < n; k++)
@@ -78,8 +81,8 @@ static void attack(PtWalkModel *m, PtWalkBucket *b, Score *score) {
   place(low, n, &score->first[2], &score->rank[2]);
   score->buckets++;
   score->candidates += n - 1;
-  score->equal += b->equal;
-  score->accepted += b->accepted;
+  score->equal += stats.equal;
+  score->accepted += stats.accepted;
 }
 
 static GPtrArray *cut(const char *path, uint32_t n, GError **error) {
@@ -104,19 +107,16 @@ static GPtrArray *cut(const char *path, uint32_t n, GError **error) {
 }
 
 static void run(PtWalkModel *m, GPtrArray *pieces, const PtWalkOptions *options, Score *score) {
-  g_autofree PtWalkBucket *buckets = g_new0(PtWalkBucket, pieces->len + 1);
   PtSeed seed;
   pt_seed_init(&seed, "control");
   double start = pt_clock();
-  (void)pt_walk_buckets(m, pieces, options, &seed, buckets, NULL);
+  g_autoptr(PtWalkBuckets) buckets = pt_walk_buckets_new(m, pieces, options, &seed);
   score->seconds += pt_clock() - start;
-  for (guint i = 0; i < pieces->len; i++) {
-    if (buckets[i].sentinels)
-      attack(m, &buckets[i], score);
+  for (guint i = 0; i < pieces->len; i++)
+    if (pt_walk_buckets_stats(buckets, i).walked)
+      attack(m, buckets, i, score);
     else
       score->unwalked++;
-    pt_walk_bucket_clear(&buckets[i]);
-  }
 }
 
 static void print(const char *what, uint32_t steps, const Score *s, uint32_t k) {

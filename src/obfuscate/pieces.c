@@ -17,7 +17,7 @@ static bool mode_of(const char *text, PtSentinelMode *mode, GError **error) {
                {"walk", PT_MODE_WALK},
                {"generate", PT_MODE_GENERATE},
                {"random", PT_MODE_RANDOM}};
-  *mode = PT_MODE_MODIFY;
+  *mode = PT_MODE_WALK;
   if (!text)
     return true;
   for (size_t i = 0; i < G_N_ELEMENTS(modes); i++)
@@ -34,6 +34,8 @@ typedef struct Making {
   GPtrArray *buckets;
   PtCorpus *corpus;
   PtSentinelMode mode;
+  PtSentinelWalk *walk; /* mode walk, or NULL */
+  uint32_t *place;      /* [buckets] of the bucket's piece in the walk */
   const PtSeed *seed;
   const PtObfuscateOptions *options;
   const PtGraph *imports;
@@ -48,6 +50,12 @@ static GPtrArray *make_sentinels(const Making *m, size_t index, GError **error) 
   g_autoptr(GPtrArray) made = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
   if (m->options->k == 0)
     return g_steal_pointer(&made);
+  if (m->walk) {
+    uint32_t count = 0;
+    g_autoptr(PtRng) rng = pt_rng_new(m->seed, "sentinel", index);
+    bool ok = pt_sentinel_walk_make(m->walk, m->place[index], m->corpus, rng, made, &count, error);
+    return ok ? g_steal_pointer(&made) : NULL;
+  }
   g_autoptr(GPtrArray) siblings = g_ptr_array_new();
   for (guint b = 0; b < m->buckets->len; b++) {
     const PtBucket *other = g_ptr_array_index(m->buckets, b);
@@ -61,6 +69,27 @@ static GPtrArray *make_sentinels(const Making *m, size_t index, GError **error) 
   return ok ? g_steal_pointer(&made) : NULL;
 }
 
+/* The real piece is written by the hands that write its sentinels: its graph is replaced, and what
+ * its values stand for follows. Should it not fit that way, it goes out as it is. */
+static PtCandidateFile *encode_normal(const Making *m, size_t index, PtBucket *bucket, PtRng *rng) {
+  g_autofree PtValueId *origin = NULL;
+  g_autoptr(PtGraph) normal =
+      m->walk ? pt_sentinel_walk_real(m->walk, m->place[index], &origin) : NULL;
+  if (!normal)
+    return NULL;
+  g_autofree PtValueId *model_value = g_new(PtValueId, (gsize)pt_graph_n_values(normal) + 1);
+  for (PtValueId v = 0; v < pt_graph_n_values(normal); v++)
+    model_value[v] = origin[v] == PT_NONE ? PT_NONE : bucket->model_value[origin[v]];
+  PtCandidateFile *file = pt_candidate_encode(normal, model_value, m->imports, m->noise, rng, NULL);
+  if (!file)
+    return NULL;
+  g_free(bucket->model_value);
+  bucket->model_value = g_steal_pointer(&model_value);
+  pt_graph_unref(bucket->real);
+  bucket->real = g_steal_pointer(&normal);
+  return file;
+}
+
 /* Only what is encoded stays in memory: a bucket's graphs are ten times as large. A sentinel that
  * cannot go out is one less, never a reason to fail. */
 static bool make_bucket(const Making *m, size_t index, GError **error) {
@@ -69,8 +98,9 @@ static bool make_bucket(const Making *m, size_t index, GError **error) {
   if (!sentinels)
     return false;
   g_autoptr(PtRng) rng = pt_rng_new(m->seed, "scrub", index);
-  PtCandidateFile *real =
-      pt_candidate_encode(bucket->real, bucket->model_value, m->imports, m->noise, rng, error);
+  PtCandidateFile *real = encode_normal(m, index, bucket, rng);
+  if (!real)
+    real = pt_candidate_encode(bucket->real, bucket->model_value, m->imports, m->noise, rng, error);
   if (!real)
     return false;
   g_ptr_array_add(bucket->candidates, real);
@@ -92,13 +122,33 @@ static void make_task(size_t index, void *data) {
   g_mutex_unlock(&m->lock);
 }
 
+static bool begin_walk(Making *m, GError **error) {
+  g_autoptr(GPtrArray) reals = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+  if (m->mode != PT_MODE_WALK || m->options->k == 0)
+    return true;
+  for (guint b = 0; b < m->buckets->len; b++) {
+    const PtBucket *bucket = g_ptr_array_index(m->buckets, b);
+    m->place[b] = reals->len;
+    if (!bucket->kept)
+      g_ptr_array_add(reals, pt_graph_ref(bucket->real));
+  }
+  m->walk = pt_sentinel_walk_new(reals, NULL, m->options->k, m->seed, m->options->threads,
+                                 &m->options->progress, error);
+  return m->walk != NULL;
+}
+
 static bool make_all(Making *m, GError **error) {
   guint n = m->buckets->len;
+  g_autofree uint32_t *place = g_new0(uint32_t, (gsize)n + 1);
+  m->place = place;
+  if (!begin_walk(m, error))
+    return false;
   g_autofree GError **errors = g_new0(GError *, (gsize)n + 1);
   m->errors = errors;
   g_mutex_init(&m->lock);
   pt_parallel_for(n, m->options->threads, make_task, m);
   g_mutex_clear(&m->lock);
+  g_clear_pointer(&m->walk, pt_sentinel_walk_free);
   return pt_first_error(errors, n, error);
 }
 

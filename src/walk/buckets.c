@@ -6,32 +6,37 @@
 #define FURTHER 8 /* times that a draw which equals another is walked on */
 
 typedef struct Bucket {
-  PtGraph *graph;
+  PtGraph *graph;      /* borrowed */
   PtWalkFace *face;
+  PtWalkState *read;   /* as read: its nodes are those of the graph */
+  GArray *origins;     /* PtNodeId of `read` */
   PtWalkState *real, *centre;
-  GArray *origins; /* of the real piece's nodes */
   const PtWalkStyle *style;
   uint32_t half;
-  PtWalkState **made; /* [k] */
+  PtWalkState **made;         /* [k], then [n_made] */
   uint64_t *tried, *accepted; /* [k + 1] */
+  uint32_t n_made, equal;
 } Bucket;
 
-typedef struct Making {
+struct PtWalkBuckets {
   PtWalkModel *model;
-  const PtWalkOptions *options;
+  PtWalkOptions options;
   PtSeed seed;
   Bucket *buckets;
-  PtWalkBucket *results;
+  PtWalkStyle *styles[2];
   uint32_t n, steps;
   GMutex lock;
   uint64_t done;
-} Making;
+};
+typedef struct PtWalkBuckets Making;
 
 static void walk_on(const Making *m, const Bucket *b, PtWalkState *from, PtWalkState *to,
-                    const char *purpose, uint64_t index, uint64_t *tried, uint64_t *accepted) {
+                    const char *purpose, uint64_t index, double heat, uint64_t *tried,
+                    uint64_t *accepted) {
   g_autoptr(PtRng) rng = pt_rng_new(&m->seed, purpose, index);
   PtWalker w;
   pt_walker_init(&w, from, b->style->habits, &b->style->energy, rng);
+  w.heat = heat;
   pt_walker_run(&w, m->steps);
   pt_walk_state_set(to, w.now);
   *tried += m->steps;
@@ -44,71 +49,54 @@ static void find_centre(size_t index, void *data) {
   Making *m = data;
   Bucket *b = &m->buckets[index];
   uint64_t ignored = 0;
-  for (uint32_t done = 0, i = 0; b->real && done < m->options->control; done += m->steps, i++)
-    walk_on(m, b, b->real, b->real, "control", (uint64_t)index << 32 | i, &ignored, &ignored);
+  for (uint32_t done = 0, i = 0; b->real && done < m->options.control; done += m->steps, i++)
+    walk_on(m, b, b->real, b->real, "control", (uint64_t)index << 32 | i, 1, &ignored, &ignored);
   if (b->real)
-    walk_on(m, b, b->real, b->centre, "centre", index, &b->tried[m->options->k],
-            &b->accepted[m->options->k]);
+    walk_on(m, b, b->real, b->centre, "centre", index, 1, &b->tried[m->options.k],
+            &b->accepted[m->options.k]);
 }
 
 static void find_sentinel(size_t index, void *data) {
   Making *m = data;
-  uint32_t k = m->options->k;
+  uint32_t k = m->options.k;
   Bucket *b = &m->buckets[index / k];
   if (b->real)
-    walk_on(m, b, b->centre, b->made[index % k], "sentinel", index, &b->tried[index % k],
+    walk_on(m, b, b->centre, b->made[index % k], "sentinel", index, 1, &b->tried[index % k],
             &b->accepted[index % k]);
   g_mutex_lock(&m->lock);
-  pt_progress(&m->options->progress, "walking", ++m->done, (uint64_t)m->n * k);
+  pt_progress(&m->options.progress, "walking", ++m->done, (uint64_t)m->n * k);
   g_mutex_unlock(&m->lock);
 }
 
-/* A draw that equals the real piece or another walks on from where it is: all of them alike, so
- * that at an r where this is rare it tells nothing. */
-static void part_equals(Making *m, uint32_t index) {
-  Bucket *b = &m->buckets[index];
-  uint32_t k = m->options->k;
-  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-  uint64_t h = pt_walk_hash(b->real);
-  g_hash_table_add(seen, g_memdup2(&h, sizeof h));
-  for (uint32_t j = 0; j < k; j++) {
-    h = pt_walk_hash(b->made[j]);
-    bool new = !g_hash_table_contains(seen, &h);
-    m->results[index].equal += !new;
-    for (uint32_t tries = 0; !new && tries < FURTHER; tries++) {
-      uint64_t purpose = ((uint64_t)index * k + j) * FURTHER + tries;
-      walk_on(m, b, b->made[j], b->made[j], "further", purpose, &b->tried[j], &b->accepted[j]);
-      h = pt_walk_hash(b->made[j]);
-      new = !g_hash_table_contains(seen, &h);
-    }
-    if (new)
-      g_hash_table_add(seen, g_memdup2(&h, sizeof h));
-    else
-      g_clear_pointer(&b->made[j], pt_walk_state_free);
-  }
-}
-
-static void finish(size_t index, void *data) {
+/* A draw that looks like the real piece or like another walks on from where it is: at an r where
+ * this is rare it tells nothing. Where the piece leaves little room, it is heated. */
+static void part_equals(size_t index, void *data) {
+  static const double heats[FURTHER] = {1, 1, 1, 0.8, 0.65, 0.5, 0.35, 0.25};
   Making *m = data;
   Bucket *b = &m->buckets[index];
-  PtWalkBucket *result = &m->results[index];
-  uint64_t tried = 0, accepted = 0;
+  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
   if (!b->real)
     return;
-  if (m->options->control)
-    result->real = pt_walk_write(b->real, b->graph, NULL, NULL);
-  part_equals(m, (uint32_t)index);
-  result->sentinels = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
-  for (uint32_t j = 0; j < m->options->k; j++) {
-    PtGraph *g = b->made[j] ? pt_walk_write(b->made[j], b->graph, NULL, NULL) : NULL;
-    if (g)
-      g_ptr_array_add(result->sentinels, g);
+  uint64_t h = pt_walk_looks(b->real);
+  g_hash_table_add(seen, g_memdup2(&h, sizeof h));
+  for (uint32_t j = 0; j < m->options.k; j++) {
+    PtWalkState *s = b->made[j];
+    h = pt_walk_looks(s);
+    bool new = !g_hash_table_contains(seen, &h);
+    b->equal += !new;
+    for (uint32_t tries = 0; !new && tries < FURTHER; tries++) {
+      uint64_t purpose = ((uint64_t)index * m->options.k + j) * FURTHER + tries;
+      walk_on(m, b, s, s, "further", purpose, heats[tries], &b->tried[j], &b->accepted[j]);
+      h = pt_walk_looks(s);
+      new = !g_hash_table_contains(seen, &h);
+    }
+    b->made[j] = NULL;
+    if (new) {
+      g_hash_table_add(seen, g_memdup2(&h, sizeof h));
+      b->made[b->n_made++] = s;
+    } else
+      pt_walk_state_free(s);
   }
-  for (uint32_t j = 0; j <= m->options->k; j++) {
-    tried += b->tried[j];
-    accepted += b->accepted[j];
-  }
-  result->accepted = tried ? (double)accepted / (double)tried : 0;
 }
 
 /* ---- styles
@@ -126,7 +114,7 @@ static void part_halves(Making *m) {
 
 static PtWalkStyle *style_for(Making *m, uint32_t half, int64_t opset) {
   g_autoptr(GPtrArray) pieces = g_ptr_array_new();
-  for (uint32_t i = 0; !m->options->no_style && i < m->n; i++)
+  for (uint32_t i = 0; !m->options.no_style && i < m->n; i++)
     if (m->buckets[i].real && m->buckets[i].half != half)
       g_ptr_array_add(pieces, m->buckets[i].real);
   PtStyleOptions options = {.rounds = 6,
@@ -134,28 +122,23 @@ static PtWalkStyle *style_for(Making *m, uint32_t half, int64_t opset) {
                             .steps = MAX(m->steps / 4, 60),
                             .lift = 0.7,
                             .c = 0.05,
-                            .threads = m->options->threads};
+                            .threads = m->options.threads};
   PtSeed seed = pt_seed_derive(&m->seed, "style", half);
   return pt_walk_style_new(m->model, pieces, opset, &options, &seed);
 }
 
 /* ---- the whole
  * ------------------------------------------------------------------------------------------ */
-/* Written before it is settled, while its nodes are those of the graph. */
-static void write_real(const Making *m, const Bucket *b, PtWalkBucket *result) {
-  if (!m->options->control)
-    result->real = pt_walk_write(b->real, b->graph, b->origins, &result->origin);
-}
+#define LEAST_WEIGHTS (INT64_C(1) << 18) /* elements that any piece may have */
 
 static void read_piece(Making *m, uint32_t index, PtGraph *graph) {
   Bucket *b = &m->buckets[index];
-  uint32_t k = m->options->k;
+  uint32_t k = m->options.k;
   b->graph = graph;
   b->face = pt_walk_face_new(m->model->library, graph);
   b->origins = g_array_new(FALSE, FALSE, sizeof(PtNodeId));
-  b->real = pt_walk_read(m->model->library, b->face, graph, b->origins, NULL);
-  if (b->real)
-    write_real(m, b, &m->results[index]);
+  b->read = pt_walk_read(m->model->library, b->face, graph, b->origins, NULL);
+  b->real = b->read ? pt_walk_state_copy(b->read) : NULL;
   if (b->real && !pt_walk_settle(b->real))
     g_clear_pointer(&b->real, pt_walk_state_free);
   if (!b->real)
@@ -170,7 +153,20 @@ static void read_piece(Making *m, uint32_t index, PtGraph *graph) {
     b->made[j] = pt_walk_state_new(b->face, m->model->library);
 }
 
+/* noise.bin is as large as the largest real piece needs, a power of two: a sentinel has to fit. */
+static void limit_weights(Making *m) {
+  int64_t largest = LEAST_WEIGHTS, limit = 1;
+  for (uint32_t i = 0; i < m->n; i++)
+    if (m->buckets[i].real)
+      largest = MAX(largest, pt_walk_weights(m->buckets[i].real));
+  while (limit < largest && limit < INT64_C(1) << 62)
+    limit *= 2;
+  for (uint32_t i = 0; i < m->n; i++)
+    m->buckets[i].face->weights = limit;
+}
+
 static void bucket_clear(Bucket *b, uint32_t k) {
+  pt_walk_state_free(b->read);
   pt_walk_state_free(b->real);
   pt_walk_state_free(b->centre);
   g_array_unref(b->origins);
@@ -182,41 +178,65 @@ static void bucket_clear(Bucket *b, uint32_t k) {
   pt_walk_face_free(b->face);
 }
 
-bool pt_walk_buckets(PtWalkModel *model, GPtrArray *pieces, const PtWalkOptions *options,
-                     const PtSeed *seed, PtWalkBucket *results, GError **error) {
-  (void)error;
-  Making m = {.model = model, .options = options, .n = pieces->len, .results = results};
-  m.steps = options->steps ? options->steps : DEFAULT_STEPS;
-  m.seed = pt_seed_derive(seed, "walk", 0);
-  m.buckets = g_new0(Bucket, m.n + 1);
-  memset(results, 0, m.n * sizeof *results);
-  for (uint32_t i = 0; i < m.n; i++)
-    read_piece(&m, i, pieces->pdata[i]);
-  part_halves(&m);
-  PtWalkStyle *styles[2];
-  int64_t opset = m.n ? pt_graph_opset(pieces->pdata[0], "") : 0;
+PtWalkBuckets *pt_walk_buckets_new(PtWalkModel *model, GPtrArray *pieces,
+                                   const PtWalkOptions *options, const PtSeed *seed) {
+  PtWalkBuckets *m = g_new0(PtWalkBuckets, 1);
+  *m = (PtWalkBuckets){.model = model, .options = *options, .n = pieces->len};
+  m->steps = options->steps ? options->steps : DEFAULT_STEPS;
+  m->seed = pt_seed_derive(seed, "walk", 0);
+  m->buckets = g_new0(Bucket, m->n + 1);
+  g_mutex_init(&m->lock);
+  for (uint32_t i = 0; i < m->n; i++)
+    read_piece(m, i, pieces->pdata[i]);
+  limit_weights(m);
+  part_halves(m);
+  int64_t opset = m->n ? pt_graph_opset(pieces->pdata[0], "") : 0;
   for (uint32_t half = 0; half < 2; half++)
-    styles[half] = style_for(&m, half, opset);
-  for (uint32_t i = 0; i < m.n; i++)
-    m.buckets[i].style = styles[m.buckets[i].half];
-  g_mutex_init(&m.lock);
-  pt_parallel_for(m.n, options->threads, find_centre, &m);
-  if (options->k)
-    pt_parallel_for((size_t)m.n * options->k, options->threads, find_sentinel, &m);
-  pt_parallel_for(m.n, options->threads, finish, &m);
-  g_mutex_clear(&m.lock);
-  for (uint32_t i = 0; i < m.n; i++)
-    bucket_clear(&m.buckets[i], options->k);
-  g_free(m.buckets);
-  for (uint32_t half = 0; half < 2; half++)
-    pt_walk_style_free(styles[half]);
-  return true;
+    m->styles[half] = style_for(m, half, opset);
+  for (uint32_t i = 0; i < m->n; i++)
+    m->buckets[i].style = m->styles[m->buckets[i].half];
+  pt_parallel_for(m->n, options->threads, find_centre, m);
+  pt_parallel_for((size_t)m->n * options->k, options->threads, find_sentinel, m);
+  pt_parallel_for(m->n, options->threads, part_equals, m);
+  return m;
 }
 
-void pt_walk_bucket_clear(PtWalkBucket *bucket) {
-  g_clear_pointer(&bucket->sentinels, g_ptr_array_unref);
-  g_clear_pointer(&bucket->real, pt_graph_unref);
-  g_clear_pointer(&bucket->origin, g_free);
+void pt_walk_buckets_free(PtWalkBuckets *m) {
+  if (!m)
+    return;
+  for (uint32_t i = 0; i < m->n; i++)
+    bucket_clear(&m->buckets[i], m->options.k);
+  g_free(m->buckets);
+  for (uint32_t half = 0; half < 2; half++)
+    pt_walk_style_free(m->styles[half]);
+  g_mutex_clear(&m->lock);
+  g_free(m);
+}
+
+PtWalkStats pt_walk_buckets_stats(const PtWalkBuckets *m, uint32_t i) {
+  const Bucket *b = &m->buckets[i];
+  PtWalkStats stats = {.walked = b->real != NULL, .made = b->n_made, .equal = b->equal};
+  uint64_t tried = 0, accepted = 0;
+  for (uint32_t j = 0; b->real && j <= m->options.k; j++) {
+    tried += b->tried[j];
+    accepted += b->accepted[j];
+  }
+  stats.accepted = tried ? (double)accepted / (double)tried : 0;
+  return stats;
+}
+
+PtGraph *pt_walk_buckets_sentinel(const PtWalkBuckets *m, uint32_t i, uint32_t j) {
+  const Bucket *b = &m->buckets[i];
+  return j < b->n_made ? pt_walk_write(b->made[j], b->graph, NULL, NULL) : NULL;
+}
+
+PtGraph *pt_walk_buckets_real(const PtWalkBuckets *m, uint32_t i, PtValueId **origin) {
+  const Bucket *b = &m->buckets[i];
+  if (!b->real)
+    return NULL;
+  if (m->options.control)
+    return pt_walk_write(b->real, b->graph, NULL, origin);
+  return pt_walk_write(b->read, b->graph, b->origins, origin);
 }
 
 PtGraph *pt_walk_normal_form(PtWalkModel *model, PtGraph *piece, PtValueId **origin,
@@ -224,10 +244,11 @@ PtGraph *pt_walk_normal_form(PtWalkModel *model, PtGraph *piece, PtValueId **ori
   const char *reason = NULL;
   g_autoptr(GArray) origins = g_array_new(FALSE, FALSE, sizeof(PtNodeId));
   PtWalkFace *face = pt_walk_face_new(model->library, piece);
-  g_autoptr(PtWalkState) s = pt_walk_read(model->library, face, piece, origins, &reason);
+  PtWalkState *s = pt_walk_read(model->library, face, piece, origins, &reason);
   PtGraph *normal = s ? pt_walk_write(s, piece, origins, origin) : NULL;
   if (why)
     *why = reason;
+  pt_walk_state_free(s);
   pt_walk_face_free(face);
   return normal;
 }

@@ -7,12 +7,13 @@
 typedef enum {
   UNIT = 1, PAIR, JOIN, AROUND, TRIPLE, QUAD, FORK, FAN, TO_OUT, SKIP, UNEVEN, TWIN, RATIO, RATIO_ALL,
   WIDTH, RATIO_PAIR, LEVEL, COUNT, COUNT_ALL, SIZE, KINDS_IN, DEPTH, MOST_USES, N_FORKS, N_JOINS,
-  ALIKE, WIDE
+  EXACT, WIDE, ORDER
 } Family;
 
 static const double gains[PT_FEATURE_FAMILIES] = {
     [UNIT] = 0.5, [PAIR] = 0.5,  [JOIN] = 0.5,  [AROUND] = 0.3, [TRIPLE] = 0.3, [RATIO] = 0.3,
     [FORK] = 0.3, [FAN] = 0.3,   [TO_OUT] = 0.3, [WIDTH] = 0.3, [LEVEL] = 0.3,  [WIDE] = 0.3,
+    [EXACT] = 0.6, [ORDER] = 0.3,
 };
 
 double pt_feature_gain(uint32_t family) {
@@ -126,6 +127,7 @@ static void around(PtFeatures *f, const PtWalkState *s, uint32_t i) {
         add(f, TO_OUT, t->token, pt_walk_n_uses(&f->uses, v) > 1, 0);
   }
   add(f, UNIT, t->token, (uint64_t)n->type.rank, 0);
+  add(f, EXACT, t->exact, 0, 0);
   add(f, FAN, t->opcode, min64(n_uses, 4), 0);
   if (n->n_in > 1)
     add(f, JOIN, before, t->token, 0);
@@ -141,6 +143,7 @@ static void joins(PtFeatures *f, const PtWalkState *s, uint32_t i) {
     return;
   PtWalkRef a = s->refs[n->in], b = s->refs[n->in + 1];
   uint32_t da = a < 0 ? 0 : f->depth[a >> 3], db = b < 0 ? 0 : f->depth[b >> 3];
+  add(f, ORDER, t->opcode, da > db ? 1 : da < db ? 2 : 3, MIN(da, db) == 0);
   add(f, SKIP, t->opcode, MIN(da > db ? da - db : db - da, 7), MIN(da, db) == 0);
   if (!pt_walk_same(pt_walk_ref_type(s, a), pt_walk_ref_type(s, b)))
     add(f, UNEVEN, t->opcode, 0, 0);

@@ -15,6 +15,8 @@ static bool slot_fits(const PtWalkTemplate *t, const PtWalkSlot *s, const PtWalk
             (t->limits || (int32_t)s->real->rank <= x->rank));
   if (s->kind != PT_SLOT_WEIGHT)
     return true;
+  if ((int32_t)s->rank > x->rank)
+    return false;
   for (uint32_t d = 0; d < s->rank; d++) {
     int32_t code = s->dims[d];
     if ((code == PT_DIM_CHANNEL || code == PT_DIM_PER_GROUP) && (x->rank < 2 || x->dims[1] < 1))
@@ -274,6 +276,19 @@ static const Rule rules[PT_WALK_KINDS] = {
     [PT_WALK_FLATTEN] = infer_flatten,
 };
 
+/* A single float stays as it is in real pieces, so no weight may be one. */
+static bool weights_fit(const PtWalkTemplate *t, int32_t width, const PtWalkType *x) {
+  for (uint32_t i = 0; i < t->n_slots; i++) {
+    const PtWalkSlot *s = &t->slots[i];
+    bool large = s->kind != PT_SLOT_WEIGHT;
+    for (uint32_t d = 0; !large && d < s->rank; d++)
+      large = pt_walk_slot_size(s->dims[d], t, width, x) > 1;
+    if (!large)
+      return false;
+  }
+  return true;
+}
+
 bool pt_walk_infer(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
                    PtWalkType *out) {
   if (t->kind == PT_WALK_OPAQUE) {
@@ -285,7 +300,20 @@ bool pt_walk_infer(const PtWalkTemplate *t, int32_t width, const PtWalkType *con
     return true;
   }
   for (uint32_t i = 0; i < t->n_data; i++)
-    if (!pt_walk_is_float(in[i]))
+    if (!pt_walk_is_data(in[i]))
       return false;
-  return rules[t->kind](t, width, in, out);
+  return rules[t->kind](t, width, in, out) && weights_fit(t, width, in[0]);
+}
+
+int64_t pt_walk_slot_size(int32_t code, const PtWalkTemplate *t, int32_t width,
+                          const PtWalkType *x) {
+  if (code >= 0)
+    return code;
+  if (code == PT_DIM_WIDTH)
+    return width;
+  if (code == PT_DIM_CHANNEL)
+    return x->dims[1];
+  if (code == PT_DIM_PER_GROUP)
+    return x->dims[1] / MAX(t->groups, 1);
+  return x->dims[x->rank - (PT_DIM_AXIS - code)];
 }

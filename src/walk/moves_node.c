@@ -12,6 +12,8 @@ bool pt_move_rewire(PtWalker *w) {
       use = (PtWalkUse){(int32_t)i, slot - s->nodes[i].in};
   PtWalkRef now = use.node < 0 ? s->outs[use.slot] : s->refs[slot];
   const PtWalkType *type = pt_walk_ref_type(s, now);
+  if (!pt_walk_is_data(type))
+    return false; /* shapes and indices: another of the type would mean another thing */
   const PtWalkUses *u = pt_walker_uses(w);
   (void)pt_walker_reached(w, &use, 1);
   uint32_t n = 0;
@@ -36,12 +38,13 @@ bool pt_move_swap(PtWalker *w) {
   const PtWalkTemplate *t = pt_walk_at(s, v);
   uint64_t key = pt_habit_group(t);
   const PtWalkDraw *d = pt_habits_draw(w->habits, key);
-  if (!d)
+  if (!d || !t->moves_floats)
     return false;
   uint32_t old = s->nodes[v].template;
   uint32_t new = (uint32_t)d->item[pt_dice_weighted(&w->dice, d->cum, d->n)];
   double back = pt_habits_odds(w->habits, key, old);
-  if (new == old || back <= 0 || pt_walk_template(s->library, new)->dense != t->dense)
+  if (new == old || back <= 0 || pt_walk_template(s->library, new)->dense != t->dense ||
+      !pt_walk_template(s->library, new)->moves_floats)
     return false;
   pt_walk_state_set(w->next, s);
   w->next->nodes[v].template = new;

@@ -188,7 +188,8 @@ bool pt_walk_settle(PtWalkState *s) {
   ok = ok && alive >= s->face->least && alive <= s->face->most;
   if (ok) {
     renumber(s, &o, nodes, refs);
-    ok = all_used(s, used) && type_all(s) && right_outputs(s);
+    ok = all_used(s, used) && type_all(s) && right_outputs(s) &&
+         (s->face->weights == 0 || pt_walk_weights(s) <= s->face->weights);
   }
   if (block != stack)
     g_free(block);
@@ -253,15 +254,23 @@ void pt_walk_uses_make(PtWalkUses *u, const PtWalkState *s) {
 
 /* ---- a key
  * --------------------------------------------------------------------------------------------- */
-uint64_t pt_walk_hash(const PtWalkState *s) {
+static bool commutes(const PtWalkTemplate *t) {
+  return t->binary && (g_str_equal(t->op, "Add") || g_str_equal(t->op, "Mul") ||
+                       g_str_equal(t->op, "Max") || g_str_equal(t->op, "Min"));
+}
+
+static uint64_t hash_state(const PtWalkState *s, bool looks) {
   g_autofree uint64_t *a = g_new(uint64_t, 2 * (size_t)s->n + 2);
   uint64_t *up = a, *down = a + s->n + 1, in = 77;
   for (uint32_t i = 0; i < s->n; i++) {
     const PtWalkNode *n = &s->nodes[i];
-    uint64_t h = pt_hash_mix(n->template + 1, (uint64_t)(uint32_t)n->width);
+    const PtWalkTemplate *t = pt_walk_at(s, i);
+    bool set = looks && commutes(t);
+    uint64_t h = pt_hash_mix(looks ? t->token : n->template + 1, (uint64_t)(uint32_t)n->width);
     for (uint32_t k = 0; k < n->n_in; k++) {
       PtWalkRef r = s->refs[n->in + k];
-      h = pt_hash_mix(h, r < 0 ? (uint64_t)(int64_t)r : pt_hash_mix(up[r >> 3], (uint64_t)r & 7));
+      uint64_t x = r < 0 ? (uint64_t)(int64_t)r : pt_hash_mix(up[r >> 3], (uint64_t)r & 7);
+      h = set ? h + pt_hash_mix(x, 9) : pt_hash_mix(h, x);
     }
     up[i] = h;
     down[i] = 0;
@@ -272,7 +281,8 @@ uint64_t pt_walk_hash(const PtWalkState *s) {
     uint64_t own = down[i] = pt_hash_mix(up[i], down[i]);
     for (uint32_t k = 0; k < s->nodes[i].n_in; k++) {
       PtWalkRef r = s->refs[s->nodes[i].in + k];
-      uint64_t use = pt_hash_mix(own, k * 8 + (r < 0 ? 0 : (uint64_t)r & 7));
+      uint64_t slot = looks && commutes(pt_walk_at(s, i)) ? 0 : k;
+      uint64_t use = pt_hash_mix(own, slot * 8 + (r < 0 ? 0 : (uint64_t)r & 7));
       if (r >= 0)
         down[r >> 3] += use;
       else
@@ -283,4 +293,35 @@ uint64_t pt_walk_hash(const PtWalkState *s) {
   for (uint32_t i = 0; i < s->n; i++)
     all += pt_hash_mix(down[i], 3);
   return pt_hash_mix(all, s->n);
+}
+
+uint64_t pt_walk_hash(const PtWalkState *s) {
+  return hash_state(s, false);
+}
+
+uint64_t pt_walk_looks(const PtWalkState *s) {
+  return hash_state(s, true);
+}
+
+/* ---- weights
+ * ------------------------------------------------------------------------------------------- */
+static int64_t node_weights(const PtWalkState *s, const PtWalkNode *n, const PtWalkTemplate *t) {
+  const PtWalkType *x = n->n_in ? pt_walk_ref_type(s, s->refs[n->in]) : NULL;
+  int64_t all = 0;
+  for (uint32_t k = 0; k < t->n_slots; k++) {
+    const PtWalkSlot *slot = &t->slots[k];
+    int64_t count = slot->kind == PT_SLOT_WEIGHT;
+    for (uint32_t d = 0; count && d < slot->rank; d++)
+      if (__builtin_mul_overflow(count, pt_walk_slot_size(slot->dims[d], t, n->width, x), &count))
+        return INT64_MAX / 4;
+    all += MIN(count, INT64_MAX / 1024);
+  }
+  return all;
+}
+
+int64_t pt_walk_weights(const PtWalkState *s) {
+  int64_t all = 0;
+  for (uint32_t i = 0; i < s->n; i++)
+    all = MIN(all + node_weights(s, &s->nodes[i], pt_walk_at(s, i)), INT64_MAX / 4);
+  return all;
 }

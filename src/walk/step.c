@@ -5,7 +5,7 @@
 
 void pt_walker_init(PtWalker *w, const PtWalkState *start, const PtWalkHabits *habits,
                     const PtWalkEnergy *energy, PtRng *rng) {
-  *w = (PtWalker){.habits = habits, .energy = energy, .dice = {.rng = rng}};
+  *w = (PtWalker){.habits = habits, .energy = energy, .dice = {.rng = rng}, .heat = 1};
   w->now = pt_walk_state_copy(start);
   w->next = pt_walk_state_new(start->face, start->library);
   w->now->has_energy = false;
@@ -62,7 +62,8 @@ void pt_walker_run(PtWalker *w, uint64_t steps) {
     if (!pt_walk_propose(w, move))
       continue;
     w->valid[move]++;
-    double gain = pt_walk_log_pi(w, w->next) - pt_walk_log_pi(w, w->now) + w->log_ratio;
+    double gain =
+        w->heat * (pt_walk_log_pi(w, w->next) - pt_walk_log_pi(w, w->now)) + w->log_ratio;
     if (gain < 0 && pt_rng_unit(w->dice.rng) >= exp(gain))
       continue;
     PtWalkState *old = w->now;

@@ -108,13 +108,7 @@ static void set_axis(Reader *r, const char *name, int64_t value) {
 }
 
 static void drop_attr(Reader *r, const char *name) {
-  PtNode *n = pt_node(r->library->store, r->t->node);
-  for (uint32_t i = 0; i < n->n_attrs; i++)
-    if (g_str_equal(n->attrs[i].name, name)) {
-      memmove(&n->attrs[i], &n->attrs[i + 1], (n->n_attrs - i - 1) * sizeof *n->attrs);
-      n->n_attrs--;
-      return;
-    }
+  pt_walk_drop_attr(pt_node(r->library->store, r->t->node), name);
 }
 
 static int64_t axis_of(const Reader *r, const char *name, int64_t fallback) {
@@ -461,7 +455,7 @@ static bool read_rule(Reader *r) {
       (op->flags & PT_OP_RANDOM))
     return false;
   for (uint32_t i = 0; i < r->view->n_in; i++)
-    if (!pt_walk_is_float(&r->view->in[i]) || r->view->in[i].dtype != r->in.dtype)
+    if (!pt_walk_is_data(&r->view->in[i]) || r->view->in[i].dtype != r->in.dtype)
       return false;
   switch (op->op_class) {
   case PT_CLASS_CONV:
@@ -584,8 +578,8 @@ static void begin(Reader *r) {
   for (uint32_t i = 0; i < n->n_captures; i++)
     t->n_captures += !pt_value(r->view->graph, n->captures[i])->constant;
   t->n_outputs = n->n_outputs;
-  while (t->n_outputs > 1 && n->outputs[t->n_outputs - 1] == PT_NONE)
-    t->n_outputs--;
+  while (t->n_outputs > 1 && !(r->view->outputs >> (t->n_outputs - 1) & 1))
+    t->n_outputs--; /* unused ones at the end say nothing */
   t->outputs = r->view->outputs;
   t->source_node = r->view->node;
   for (uint32_t i = 0; i < n->n_attrs; i++) {
@@ -597,6 +591,8 @@ static void begin(Reader *r) {
   }
   if (n->domain[0] == '\0')
     pt_walk_form_range(n->op_type, opset(r), &t->since, &t->until);
+  if (n->domain[0] == '\0')
+    pt_walk_drop_later(pt_node(store, t->node), &t->since);
   else
     t->until = INT64_MAX;
 }
@@ -620,6 +616,7 @@ static bool try_rule(Reader *r, PtWalkType *out) {
   for (uint32_t i = 0; i < r->view->n_in; i++)
     in[i] = &r->view->in[i];
   r->t->single = r->t->n_data == 1;
+  r->t->moves_floats = true;
   r->t->binary = r->t->kind == PT_WALK_BINARY;
   return pt_walk_infer(r->t, r->width, in, out) &&
          agrees(out, &pt_value(r->view->graph, r->node->outputs[0])->type);
@@ -642,8 +639,13 @@ static void make_opaque(Reader *r, PtWalkType *out) {
       t->out[i] = pt_walk_type_of(r->library, &pt_value(v->graph, o)->type);
   }
   memcpy(out, t->out, t->n_outputs * sizeof *out);
-  t->single = v->n_in == 1 && t->outputs == 1 && pt_walk_is_float(&v->in[0]) &&
-              pt_walk_is_float(&t->out[0]) && !t->source;
+  t->moves_floats = !t->source;
+  for (uint32_t i = 0; i < v->n_in; i++)
+    t->moves_floats &= pt_walk_is_data(&t->in[i]);
+  for (uint32_t i = 0; i < t->n_outputs; i++)
+    t->moves_floats &= !(t->outputs >> i & 1) || pt_walk_is_data(&t->out[i]);
+  t->single = v->n_in == 1 && t->outputs == 1 && pt_walk_is_data(&v->in[0]) &&
+              pt_walk_is_data(&t->out[0]) && !t->source;
 }
 
 static void keep_template(Reader *r) {
@@ -682,6 +684,9 @@ uint32_t pt_walk_template_of(PtWalkLibrary *library, const PtNodeView *view, int
     g_free(r.t);
     return id - 1;
   }
+  gsize key_size;
+  const void *key_data = g_bytes_get_data(key, &key_size);
+  r.t->exact = pt_hash64(key_data, key_size, 8);
   keep_template(&r);
   g_ptr_array_add(library->templates, r.t);
   g_hash_table_insert(library->by_key, g_steal_pointer(&key),

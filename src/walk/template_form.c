@@ -89,3 +89,67 @@ void pt_walk_form_range(const char *op, int64_t opset, int64_t *since, int64_t *
     return;
   }
 }
+
+/* Attributes that came with a version; leaving out what repeats the default, a node is of earlier
+ * ones, too. */
+static const struct {
+  const char *op, *attr, *text;
+  int64_t number;
+  int64_t since;
+} later[] = {
+    {"Reshape", "allowzero", NULL, 0, 14},
+    {"Cast", "saturate", NULL, 1, 19},
+    {"Cast", "round_mode", "up", 0, 24},
+    {"CastLike", "saturate", NULL, 1, 19},
+    {"QuantizeLinear", "saturate", NULL, 1, 19},
+    {"QuantizeLinear", "block_size", NULL, 0, 21},
+    {"QuantizeLinear", "output_dtype", NULL, 0, 21},
+    {"QuantizeLinear", "axis", NULL, 1, 13},
+    {"DequantizeLinear", "block_size", NULL, 0, 21},
+    {"DequantizeLinear", "axis", NULL, 1, 13},
+    {"LSTM", "layout", NULL, 0, 14},
+    {"GRU", "layout", NULL, 0, 14},
+    {"RNN", "layout", NULL, 0, 14},
+    {"Resize", "antialias", NULL, 0, 18},
+    {"Resize", "keep_aspect_ratio_policy", "stretch", 0, 18},
+    {"ScatterElements", "reduction", "none", 0, 16},
+    {"ScatterND", "reduction", "none", 0, 16},
+    {"GatherND", "batch_dims", NULL, 0, 12},
+    {"AveragePool", "ceil_mode", NULL, 0, 10},
+    {"AveragePool", "count_include_pad", NULL, 0, 7},
+    {"MaxPool", "ceil_mode", NULL, 0, 10},
+    {"MaxPool", "storage_order", NULL, 0, 8},
+    {"Shape", "start", NULL, 0, 15},
+    {"Gelu", "approximate", "none", 0, 20},
+    {"GridSample", "align_corners", NULL, 0, 16},
+    {"ArgMax", "select_last_index", NULL, 0, 12},
+    {"ArgMin", "select_last_index", NULL, 0, 12},
+    {"LayerNormalization", "stash_type", NULL, 1, 17},
+    {"BatchNormalization", "training_mode", NULL, 0, 14},
+    {"Split", "num_outputs", NULL, -1, 18},
+    {"Shape", "end", NULL, -1, 15},
+};
+
+void pt_walk_drop_attr(PtNode *n, const char *name) {
+  for (uint32_t i = 0; i < n->n_attrs; i++)
+    if (g_str_equal(n->attrs[i].name, name)) {
+      memmove(&n->attrs[i], &n->attrs[i + 1], (n->n_attrs - i - 1) * sizeof *n->attrs);
+      n->n_attrs--;
+      return;
+    }
+}
+
+void pt_walk_drop_later(PtNode *node, int64_t *since) {
+  for (size_t i = 0; i < G_N_ELEMENTS(later); i++) {
+    const PtAttr *a = pt_node_attr(node, later[i].attr);
+    if (!a || !g_str_equal(later[i].op, node->op_type))
+      continue;
+    bool plain = later[i].text ? pt_node_string_is(node, later[i].attr, later[i].text)
+                               : a->kind == PT_ATTR_INT && a->as.ints[0] == later[i].number &&
+                                     later[i].number >= 0;
+    if (plain)
+      pt_walk_drop_attr(node, later[i].attr);
+    else
+      *since = MAX(*since, later[i].since);
+  }
+}

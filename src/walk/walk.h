@@ -57,17 +57,25 @@ typedef struct PtWalkOptions {
   unsigned threads; /* 0: all; the result does not depend on it */
   PtProgress progress;
 } PtWalkOptions;
-typedef struct PtWalkBucket {
-  GPtrArray *sentinels; /* PtGraph, owned, at most k, types set; NULL: this piece cannot be walked */
-  PtGraph *real;        /* the real piece (or its control) by the same hands, or NULL */
-  PtValueId *origin;    /* as pt_walk_normal_form */
-  uint32_t equal;       /* draws that equalled another candidate and were walked on */
-  double accepted;      /* share of steps */
-} PtWalkBucket;
-/* pieces: PtGraph, all distinct real pieces of one model. buckets[pieces->len] is filled; caller
- * clears each. The same seed gives the same sentinels. */
-bool pt_walk_buckets(PtWalkModel *model, GPtrArray *pieces, const PtWalkOptions *options,
-                     const PtSeed *seed, PtWalkBucket *buckets, GError **error);
-void pt_walk_bucket_clear(PtWalkBucket *bucket);
+/* All buckets of one model, made at once, as the style is that of all its pieces. Pieces stay
+ * borrowed. The same seed gives the same sentinels, whatever the number of threads. */
+typedef struct PtWalkBuckets PtWalkBuckets;
+PtWalkBuckets *pt_walk_buckets_new(PtWalkModel *model, GPtrArray *pieces,
+                                   const PtWalkOptions *options, const PtSeed *seed);
+void pt_walk_buckets_free(PtWalkBuckets *buckets);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtWalkBuckets, pt_walk_buckets_free)
+typedef struct PtWalkStats {
+  bool walked;      /* false: this piece cannot be walked, nothing was made */
+  uint32_t made;    /* distinct sentinels, k if the piece leaves room for as many */
+  uint32_t equal;   /* draws that looked like another candidate and were walked on */
+  double accepted;  /* share of steps */
+} PtWalkStats;
+PtWalkStats pt_walk_buckets_stats(const PtWalkBuckets *buckets, uint32_t i);
+/* Sentinel j < made of piece i, types set; caller unrefs. Thread-safe for different i. NULL where a
+ * weight would be too large. */
+PtGraph *pt_walk_buckets_sentinel(const PtWalkBuckets *buckets, uint32_t i, uint32_t j);
+/* The real piece (or its control) by the same hands; origin as in pt_walk_normal_form. NULL if it
+ * was not walked. */
+PtGraph *pt_walk_buckets_real(const PtWalkBuckets *buckets, uint32_t i, PtValueId **origin);
 
 #endif

@@ -58,9 +58,10 @@ static inline bool pt_walk_same(const PtWalkType *a, const PtWalkType *b) {
 static inline int32_t pt_walk_width(const PtWalkType *t) {
   return t->rank == 4 || t->rank == 5 ? t->dims[1] : t->rank > 0 ? t->dims[t->rank - 1] : 0;
 }
-static inline bool pt_walk_is_float(const PtWalkType *t) {
-  return t->rank >= 0 && (t->dtype == PT_FLOAT || t->dtype == PT_FLOAT16 || t->dtype == PT_DOUBLE ||
-                          t->dtype == PT_BFLOAT16);
+/* What moves may touch: floats that are no scalar and no vector, as those may steer shapes. */
+static inline bool pt_walk_is_data(const PtWalkType *t) {
+  return t->rank >= 2 && (t->dtype == PT_FLOAT || t->dtype == PT_FLOAT16 ||
+                          t->dtype == PT_DOUBLE || t->dtype == PT_BFLOAT16);
 }
 /* A code for a size that depends on the size `from` through a, b. */
 int32_t pt_walk_derived(int32_t from, int64_t a, int64_t b);
@@ -123,12 +124,14 @@ typedef struct PtWalkTemplate {
   int64_t axes_since;
   bool limits;            /* Clip: slots 1 and 2 are attributes before opset 11 */
   /* what features and proposals see */
+  uint64_t exact;  /* everything, the same in every run */
   uint64_t token;  /* operator with its key attributes */
   uint64_t middle; /* operator; convolutions as token */
   uint64_t opcode; /* operator */
   bool dense;      /* has a width */
   bool single;     /* one data input, one output, a rule: chains are made of these */
   bool binary;
+  bool moves_floats; /* no input or output is a shape, an index or a condition */
   char *text;      /* token in words */
 } PtWalkTemplate;
 
@@ -162,6 +165,8 @@ uint32_t pt_walk_template_of(PtWalkLibrary *library, const PtNodeView *view, int
                              PtWalkType *out);
 /* template_form.c: opsets [since, until] in which the node's form means the same. */
 void pt_walk_form_range(const char *op, int64_t opset, int64_t *since, int64_t *until);
+void pt_walk_drop_attr(PtNode *node, const char *name);
+void pt_walk_drop_later(PtNode *node, int64_t *since);
 /* attributes as rules want them; false: opaque after all. */
 bool pt_walk_read_rule(PtWalkTemplate *t, const PtNodeView *view, int32_t *width);
 void pt_walk_name(PtWalkTemplate *t, const PtGraph *store);
@@ -169,6 +174,10 @@ void pt_walk_name(PtWalkTemplate *t, const PtGraph *store);
 /* False if the template does not fit these inputs. Single-output kinds write *out only. */
 bool pt_walk_infer(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
                    PtWalkType *out);
+
+/* The size that a weight's code stands for; x: the type of the first input. */
+int64_t pt_walk_slot_size(int32_t code, const PtWalkTemplate *t, int32_t width,
+                          const PtWalkType *x);
 
 /* ---- states ------------------------------------------------------------------------------------
  */
@@ -189,6 +198,7 @@ typedef struct PtWalkFace {
   uint32_t n_widths;
   int32_t *widths;       /* of the interface, distinct; {1} if there are none */
   uint32_t least, most;  /* nodes */
+  int64_t weights;       /* elements of all weights, at most */
 } PtWalkFace;
 typedef struct PtWalkState {
   const PtWalkFace *face;
@@ -221,6 +231,9 @@ PtWalkRef pt_walk_add(PtWalkState *s, uint32_t template, int32_t width, const Pt
 /* Drops dead nodes, orders, types; false if the state is invalid: a cycle, an unused value, a type
  * that does not fit, another interface, too many nodes. */
 bool pt_walk_settle(PtWalkState *s);
+/* Equal as far as one sees, up to the order of nodes: attributes that no token shows and the order
+ * of commutative operands apart; with near certainty. */
+uint64_t pt_walk_looks(const PtWalkState *s);
 /* Equal up to the order of nodes with near certainty. */
 uint64_t pt_walk_hash(const PtWalkState *s);
 
@@ -391,6 +404,7 @@ typedef struct PtWalker {
   PtWalkState *now, *next;
   PtWalkUses uses; /* of now, made when first asked for */
   bool has_uses;
+  double heat;      /* energies are multiplied by it; 1 */
   double log_ratio; /* of the odds of the way back to those of the way there */
   PtFeatures features;
   uint8_t *mark; /* [room_mark] scratch of moves */
@@ -465,6 +479,7 @@ struct PtWalkModel {
 /* Takes the pieces: reads their states (those that cannot be walked are dropped), counts. */
 PtWalkModel *pt_walk_model_new(GPtrArray *pieces, uint32_t n_models);
 bool pt_walk_model_write(const PtWalkModel *model, const char *path, GError **error);
+int64_t pt_walk_weights(const PtWalkState *s);
 /* Nodes that states of this bucket may have: a window in which the real piece is anywhere. */
 void pt_walk_window(PtWalkFace *face, uint32_t n, PtRng *rng);
 

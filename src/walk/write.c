@@ -55,18 +55,6 @@ static PtValueId add_stays(Writing *w, const PtTensor *t, PtValueId from) {
   return v;
 }
 
-static int64_t size_of(int32_t code, const PtWalkTemplate *t, int32_t width, const PtWalkType *x) {
-  if (code >= 0)
-    return code;
-  if (code == PT_DIM_WIDTH)
-    return width;
-  if (code == PT_DIM_CHANNEL)
-    return x->dims[1];
-  if (code == PT_DIM_PER_GROUP)
-    return x->dims[1] / MAX(t->groups, 1);
-  return x->dims[x->rank - (PT_DIM_AXIS - code)];
-}
-
 static PtValueId add_weight(Writing *w, const PtWalkNode *n, const PtWalkSlot *slot,
                             const PtTensor *real, PtValueId from) {
   const PtWalkTemplate *t = pt_walk_template(w->s->library, n->template);
@@ -77,7 +65,7 @@ static PtValueId add_weight(Writing *w, const PtWalkNode *n, const PtWalkSlot *s
   else {
     const PtWalkType *x = n->n_in ? pt_walk_ref_type(w->s, w->s->refs[n->in]) : NULL;
     for (uint32_t d = 0; d < slot->rank; d++)
-      dims[d] = size_of(slot->dims[d], t, n->width, x);
+      dims[d] = pt_walk_slot_size(slot->dims[d], t, n->width, x);
     PtDtype dtype = slot->dtype ? (PtDtype)slot->dtype : (PtDtype)x->dtype;
     tensor = pt_graph_tensor(w->to, dtype, slot->rank, dims, NULL);
     if (!tensor)

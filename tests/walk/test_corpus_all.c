@@ -1,0 +1,2 @@
+#define WALK_MODELS ""
+#include "test_corpus.c"
