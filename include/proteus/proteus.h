@@ -98,10 +98,12 @@ void pt_deobfuscate_report_clear(PtDeobfuscateReport *report);
 typedef struct PtVerifyReport {
   uint32_t runs, outputs;
   double difference; /* largest relative */
+  double tolerance;  /* what was called equal */
   char *worst;       /* output's name, owned */
   bool equal;
 } PtVerifyReport;
-/* Same inputs and outputs, same values on `runs` seeded inputs (0: 3) within tolerance (0: 1e-4).
+/* Same inputs and outputs, same values on `runs` seeded inputs (0: 3) within tolerance (0:
+ * 1e-4, or what rounding allows where the first model computes in coarser formats than float32).
  * Differing interfaces are not equal; *worst says how. */
 bool pt_verify(const char *a, const char *b, uint32_t runs, const char *seed, double tolerance,
                PtVerifyReport *report, GError **error);

@@ -6,7 +6,8 @@ static int run(PtCli *cli, int argc, char **argv) {
   const GOptionEntry entries[] = {
       {"runs", 'n', 0, G_OPTION_ARG_FILENAME, &runs_text, "Random inputs to try (3)", "N"},
       {"tolerance", 0, 0, G_OPTION_ARG_FILENAME, &tolerance_text,
-       "Largest relative difference to call equal (1e-4)", "T"},
+       "Largest relative difference to call equal (1e-4; more for models in float16 and the like)",
+       "T"},
       {"seed", 0, 0, G_OPTION_ARG_FILENAME, &seed, "Of the inputs (0)", "S"},
       G_OPTION_ENTRY_NULL};
   g_auto(GStrv) rest = NULL;

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-G_DEFINE_QUARK(pt-report-error-quark, pt_report_error)
+G_DEFINE_QUARK(pt - report - error - quark, pt_report_error)
 
 char *pt_human_size(uint64_t bytes) {
   static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};

@@ -105,6 +105,7 @@ json_t *pt_json_verify(const char *a, const char *b, const PtVerifyReport *repor
   set_count(o, "runs", report->runs);
   set_count(o, "outputs", report->outputs);
   set(o, "difference", pt_json_real(report->difference));
+  set(o, "tolerance", pt_json_real(report->tolerance));
   set(o, "worst", pt_json_text(report->worst));
   return o;
 }

@@ -98,8 +98,9 @@ char *pt_text_verify(const char *a, const char *b, const PtVerifyReport *report)
   else if (report->runs == 0)
     pt_lines_add(lines, "different", "%s and %s: %s", a, b, report->worst ? report->worst : "");
   else
-    pt_lines_add(lines, "different", "%s and %s: relative difference %.2g in %s", a, b,
-                 report->difference, report->worst ? report->worst : "an output");
+    pt_lines_add(
+        lines, "different", "%s and %s: relative difference %.2g in %s, %.2g is called equal", a, b,
+        report->difference, report->worst ? report->worst : "an output", report->tolerance);
   return pt_lines_finish(lines);
 }
 

@@ -61,9 +61,6 @@ bool pt_check_piece(const PtPlace *place, const PtGraph *optimized, GPtrArray *c
 /* The whole model against its captured outputs. *fits: within the tolerance everywhere. */
 bool pt_check_whole(const PtGraph *model, const PtGraph *graph, GPtrArray *captures,
                     double tolerance, double *difference, bool *fits, GError **error);
-/* What a difference may be: the original's coarse formats have a floor. An answer's own do not
- * count. */
-double pt_tolerance(double tolerance, const PtGraph *original);
 /* True if a node's result is no function of its inputs, nested ones included. */
 bool pt_graph_is_random(const PtGraph *graph);
 

@@ -97,5 +97,9 @@ GPtrArray *pt_runtime_evaluate(const PtGraph *graph, GError **error);
 /* Largest |a-b| / max(|a|max, 1e-6) over elements; INFINITY where dtype or shape differ or a NaN is
  * on one side. */
 double pt_array_difference(const PtArray *reference, const PtArray *other);
+/* What a difference may be: `tolerance`, raised to what rounding does where `original` has coarse
+ * formats (float16, bfloat16, float8, quantization). Always of the original: an answer's own
+ * formats do not excuse it. */
+double pt_tolerance(double tolerance, const PtGraph *original);
 
 #endif

@@ -222,7 +222,10 @@ bool pt_verify(const char *a, const char *b, uint32_t runs, const char *seed, do
   v.runs = g_new0(Run, v.n_runs);
   pt_seed_init(&v.seed, seed ? seed : "verify");
   bool ok = verify(&v, a, b, report, error);
-  report->equal = ok && report->difference <= (tolerance > 0 ? tolerance : 1e-4);
+  if (ok) {
+    report->tolerance = tolerance > 0 ? tolerance : pt_tolerance(1e-4, v.graph);
+    report->equal = report->difference <= report->tolerance;
+  }
   for (uint32_t i = 0; i < v.n_runs; i++)
     clear_run(&v.runs[i]);
   g_free(v.runs);
