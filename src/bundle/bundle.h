@@ -96,6 +96,8 @@ typedef struct PtSecretWeight {
   char *original;  /* the model's value name (after reading: lifted constants included) */
   uint64_t offset; /* bytes in noise.bin */
   uint64_t size;   /* bytes */
+  char *reader; /* a value of the model made by the node that reads it; NULL: not told. Tells apart
+                   the candidate's constants that stand for one weight of the model */
 } PtSecretWeight;
 typedef struct PtMember {
   GArray *nodes;      /* uint32_t: node indices of the model as read */
@@ -122,7 +124,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtSecret, pt_secret_free)
 PtMember *pt_member_new(void);
 void pt_member_free(PtMember *member);
 void pt_member_add_weight(PtMember *member, const char *name, const char *original, uint64_t offset,
-                          uint64_t size);
+                          uint64_t size, const char *reader);
 PtSecretBucket *pt_secret_bucket_new(void);
 /* 0600 from its first byte on, atomic. PT_ERR_UNSUPPORTED: a name of the model is not UTF-8. */
 bool pt_secret_write(const PtSecret *secret, const char *path, GError **error);

@@ -13,6 +13,7 @@ static void weight_free(void *data) {
   PtSecretWeight *weight = data;
   g_free(weight->name);
   g_free(weight->original);
+  g_free(weight->reader);
   g_free(weight);
 }
 
@@ -36,12 +37,13 @@ void pt_member_free(PtMember *member) {
 }
 
 void pt_member_add_weight(PtMember *member, const char *name, const char *original, uint64_t offset,
-                          uint64_t size) {
+                          uint64_t size, const char *reader) {
   PtSecretWeight *weight = g_new0(PtSecretWeight, 1);
   weight->name = g_strdup(name);
   weight->original = g_strdup(original);
   weight->offset = offset;
   weight->size = size;
+  weight->reader = g_strdup(reader);
   g_ptr_array_add(member->weights, weight);
 }
 
@@ -97,6 +99,8 @@ static json_t *weights_to_json(const GPtrArray *weights) {
     const PtSecretWeight *weight = g_ptr_array_index(weights, i);
     json_t *entry = json_pack("{sssIsI}", "value", weight->original, "offset",
                               (json_int_t)weight->offset, "size", (json_int_t)weight->size);
+    if (weight->reader)
+      json_object_set_new(entry, "reader", json_string(weight->reader));
     if (json_object_set_new(object, weight->name, entry) < 0) {
       json_decref(object);
       return NULL;
@@ -192,7 +196,8 @@ static bool weights_from_json(const json_t *object, const char *path, const PtNo
       return false;
     if (offset > total || size > total - offset)
       return refuse(path, "a weight lies outside the noise file", error);
-    pt_member_add_weight(member, name, original, offset, size);
+    pt_member_add_weight(member, name, original, offset, size,
+                         json_string_value(json_object_get(entry, "reader")));
   }
   return true;
 }

@@ -73,8 +73,26 @@ void pt_common_need(GPtrArray *buckets, PtNoiseNeed *need) {
 
 /* ---- one candidate
  * ------------------------------------------------------------------------------- */
-static GArray *weights_of(const PtGraph *scrubbed, const GArray *source,
+/* reader[v]: a value of the model that is made by a node that reads constant v, or PT_NONE. */
+static PtValueId *find_readers(const PtGraph *graph, const PtValueId *model_value) {
+  PtValueId *reader = g_new(PtValueId, (gsize)pt_graph_n_values(graph) + 1);
+  memset(reader, 0xff, ((gsize)pt_graph_n_values(graph) + 1) * sizeof *reader);
+  for (PtNodeId i = 0; i < pt_graph_n_nodes(graph); i++) {
+    const PtNode *node = pt_node(graph, i);
+    PtValueId made = PT_NONE;
+    for (uint32_t k = 0; k < node->n_outputs && made == PT_NONE; k++)
+      if (node->outputs[k] != PT_NONE)
+        made = model_value[node->outputs[k]];
+    for (uint32_t k = 0; k < node->n_inputs; k++)
+      if (node->inputs[k] != PT_NONE && pt_value(graph, node->inputs[k])->constant)
+        reader[node->inputs[k]] = made;
+  }
+  return reader;
+}
+
+static GArray *weights_of(const PtGraph *graph, const PtGraph *scrubbed, const GArray *source,
                           const PtValueId *model_value) {
+  g_autofree PtValueId *reader = find_readers(graph, model_value);
   GArray *weights = g_array_new(FALSE, TRUE, sizeof(PtCandidateWeight));
   for (guint i = 0; i < source->len; i++) {
     PtScrubbed pair = g_array_index(source, PtScrubbed, i);
@@ -82,6 +100,7 @@ static GArray *weights_of(const PtGraph *scrubbed, const GArray *source,
     if (!value->constant->location)
       continue;
     PtCandidateWeight weight = {.value = model_value[pair.original],
+                                .reader = reader[pair.original],
                                 .offset = value->constant->offset,
                                 .size = value->constant->size};
     g_strlcpy(weight.name, value->name, sizeof weight.name);
@@ -118,7 +137,7 @@ PtCandidateFile *pt_candidate_encode(const PtGraph *graph, const PtValueId *mode
   const void *data = g_bytes_get_data(bytes, &size);
   file->sha256 = pt_sha256_hex(data, size);
   if (model_value)
-    file->weights = weights_of(scrubbed, source, model_value);
+    file->weights = weights_of(graph, scrubbed, source, model_value);
   return file;
 }
 

@@ -36,9 +36,10 @@ static PtMember *make_member(const PtGraph *model, const PtPartition *partition,
     const PtCandidateWeight *weight = &g_array_index(weights, PtCandidateWeight, i);
     PtValueId v = value_of(occurrence, weight->value);
     ok = v != PT_NONE;
+    PtValueId reader = weight->reader == PT_NONE ? PT_NONE : value_of(occurrence, weight->reader);
     if (ok)
       pt_member_add_weight(member, weight->name, pt_value(model, v)->name, weight->offset,
-                           weight->size);
+                           weight->size, reader == PT_NONE ? NULL : pt_value(model, reader)->name);
   }
   if (ok)
     return member;

@@ -32,8 +32,9 @@ GPtrArray *pt_buckets_new(PtGraph *model, const PtPartition *partition, bool kee
 /* ---- candidates.c: scrubbed, encoded, written --------------------------------------------------
  */
 typedef struct PtCandidateWeight {
-  char name[16];   /* of the candidate's constant */
-  PtValueId value; /* the model's, of the bucket's first piece */
+  char name[16];    /* of the candidate's constant */
+  PtValueId value;  /* the model's, of the bucket's first piece */
+  PtValueId reader; /* likewise: made by the node that reads it; PT_NONE: not known */
   uint64_t offset, size;
 } PtCandidateWeight;
 

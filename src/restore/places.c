@@ -108,7 +108,11 @@ static bool find_weights(Finder *f, const PtMember *member, const PtValueId *map
     const PtTensor *t = pt_value(f->model, v)->constant;
     if (t->size != w->size || w->offset > end || w->size > end - w->offset)
       return off(f, error, "'%s' has another size", w->original);
-    PtPlaceWeight found = {v, map[v], w->name, w->offset, w->size};
+    PtValueId reader = w->reader ? pt_graph_find(f->model, w->reader) : PT_NONE;
+    if (w->reader && (reader == PT_NONE || map[reader] == PT_NONE))
+      return off(f, error, "there is no value '%s' in the piece", w->reader);
+    PtPlaceWeight found = {v,         map[v],  w->name,
+                           w->offset, w->size, reader == PT_NONE ? PT_NONE : map[reader]};
     g_array_append_val(place->weights, found);
   }
   return true;
@@ -249,16 +253,31 @@ GPtrArray *pt_places_new(PtGraph *model, const PtSecret *secret, const PtNoise *
   return provider ? sort_places(places, provider, error) : NULL;
 }
 
+/* The candidate has another constant for the same weight: its reader gets it. */
+static void split_weight(PtGraph *candidate, const PtPlaceWeight *w, PtTensor *tensor) {
+  PtValueId own = pt_graph_add_constant(candidate, NULL, tensor);
+  PtNodeId reader = w->reader == PT_NONE ? PT_NONE : pt_value(candidate, w->reader)->producer;
+  for (uint32_t k = 0; reader != PT_NONE && k < pt_node(candidate, reader)->n_inputs; k++)
+    if (pt_node(candidate, reader)->inputs[k] == w->original) {
+      pt_node(candidate, reader)->inputs[k] = own;
+      return; /* a node that reads it twice has a constant for each */
+    }
+}
+
 PtGraph *pt_place_candidate(const PtPlace *place) {
   PtGraph *candidate = pt_graph_copy(place->original);
   for (guint i = 0; i < place->weights->len; i++) {
     const PtPlaceWeight *w = &g_array_index(place->weights, PtPlaceWeight, i);
-    PtValue *value = pt_value(candidate, w->original); /* a copy keeps ids */
-    PtTensor *t = pt_arena_copy(candidate->arena, value->constant, sizeof *t);
+    /* a copy keeps ids */
+    const PtTensor *old = pt_value(candidate, w->original)->constant;
+    PtTensor *t = pt_arena_copy(candidate->arena, old, sizeof *t);
     t->data = NULL;
     t->location = pt_arena_string(candidate->arena, PT_NOISE_FILE);
     t->offset = w->offset;
-    value->constant = t;
+    if (old->location)
+      split_weight(candidate, w, t);
+    else
+      pt_value(candidate, w->original)->constant = t;
   }
   return candidate;
 }

@@ -19,6 +19,7 @@ typedef struct PtPlaceWeight {
   PtValueId model, original; /* the same constant in the model and in the cut-out piece */
   const char *name;          /* in the candidate; the secret's */
   uint64_t offset, size;     /* bytes of noise.bin */
+  PtValueId reader;          /* in the cut-out piece: made by the node that reads it, or PT_NONE */
 } PtPlaceWeight;
 /* Places in a topological order of the graph of pieces (GPtrArray of PtPlace, owned). Everything in
  * the secret is checked against the model: PT_ERR_INPUT says what does not fit. */

@@ -153,7 +153,7 @@ static PtSecret *example(void) {
     g_array_append_val(member->nodes, i);
   g_ptr_array_add(member->inputs, g_strdup("in \"quoted\" \xc3\xa9"));
   g_ptr_array_add(member->outputs, g_strdup("out/1"));
-  pt_member_add_weight(member, "c0", "layer.weight", 1024, 4096);
+  pt_member_add_weight(member, "c0", "layer.weight", 1024, 4096, NULL);
   return secret;
 }
 

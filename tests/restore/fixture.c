@@ -55,7 +55,7 @@ static void add_bucket(Fixture *f, uint32_t i) {
   g_ptr_array_add(member->outputs, g_strdup(borders[i + 1]));
   g_autofree char *original = g_strdup_printf("w%u", i);
   /* slices of one another's length, at odd places */
-  pt_member_add_weight(member, "v9", original, 4 + 1000 * i, 4 * WEIGHT_FLOATS);
+  pt_member_add_weight(member, "v9", original, 4 + 1000 * i, 4 * WEIGHT_FLOATS, NULL);
   g_ptr_array_add(bucket->members, member);
   g_ptr_array_add(f->kept->buckets, bucket);
 }

@@ -205,7 +205,7 @@ static void test_single_file(void) {
     g_array_append_vals(all->nodes, member(s, i)->nodes->data, 2);
     const PtSecretWeight *w = g_ptr_array_index(member(s, i)->weights, 0);
     g_autofree char *name = g_strdup_printf("v%u", 20 + i);
-    pt_member_add_weight(all, name, w->original, w->offset, w->size);
+    pt_member_add_weight(all, name, w->original, w->offset, w->size, w->reader);
   }
   rename_at(all->outputs, "y");
   g_ptr_array_set_size(s->buckets, 1);
