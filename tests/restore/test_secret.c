@@ -195,6 +195,43 @@ static void test_places_in_order(void) {
   fixture_clear(&f);
 }
 
+/* A candidate may have a constant of its own for each use of a weight: the reader tells them apart.
+ */
+static void test_two_constants_of_one_weight(void) {
+  Fixture f;
+  fixture_init(&f);
+  PtMember *first = member(f.kept, 0);
+  const PtSecretWeight *w = g_ptr_array_index(first->weights, 0);
+  pt_member_add_weight(first, "v21", w->original, w->offset + w->size, w->size, "c0");
+  g_assert_true(pt_secret_write(f.kept, f.secret, NULL));
+  g_autoptr(GError) error = NULL;
+  g_autoptr(PtSecret) read = pt_secret_read(f.secret, &error);
+  g_assert_no_error(error);
+  g_autoptr(PtGraph) model = pt_onnx_read(f.model, NULL, &error);
+  g_autoptr(GPtrArray) places = pt_places_new(model, read, &f.noise, &error);
+  g_assert_no_error(error);
+  for (guint i = 0; i < places->len; i++) {
+    const PtPlace *place = g_ptr_array_index(places, i);
+    if (place->bucket != 0)
+      continue;
+    g_autoptr(PtGraph) candidate = pt_place_candidate(place);
+    PtValueId made = pt_graph_find(candidate, "c0"), one = pt_graph_find(candidate, w->original);
+    const PtNode *conv = pt_node(candidate, pt_value(candidate, made)->producer);
+    g_assert_cmpuint(conv->inputs[1], !=, one);
+    g_assert_cmpuint(pt_value(candidate, conv->inputs[1])->constant->offset, ==,
+                     w->offset + w->size);
+    g_assert_cmpuint(pt_value(candidate, one)->constant->offset, ==, w->offset);
+  }
+  g_autofree char *wrong = g_strdup("nobody");
+  PtSecretWeight *second = g_ptr_array_index(((PtMember *)member(read, 0))->weights, 1);
+  g_free(second->reader);
+  second->reader = g_steal_pointer(&wrong);
+  g_autoptr(GPtrArray) refused = pt_places_new(model, read, &f.noise, &error);
+  g_assert_null(refused);
+  g_assert_error(error, PT_RESTORE_ERROR, PT_ERR_INPUT);
+  fixture_clear(&f);
+}
+
 /* One piece: its file alone will do in place of a folder. */
 static void test_single_file(void) {
   Fixture f;
@@ -257,6 +294,7 @@ int main(int argc, char **argv) {
     g_test_add_data_func(name, &tamperings[i], test_tampered);
   }
   g_test_add_func("/restore/places/order", test_places_in_order);
+  g_test_add_func("/restore/split-weight", test_two_constants_of_one_weight);
   g_test_add_func("/restore/single-file", test_single_file);
   g_test_add_func("/restore/kept", test_kept);
   return g_test_run();
