@@ -2,6 +2,7 @@
 #include "obfuscate/obfuscate_private.h"
 
 #include "onnx/onnx.h"
+#include "ops/ops.h"
 #include "runtime/runtime.h"
 
 #define MAX_SENTINELS 10000
@@ -28,11 +29,39 @@ static void *hash_file(void *data) {
   return pt_sha256_file(hashing->path, &hashing->error);
 }
 
+/* An exporter names the unknown sizes of outputs anew ("Add_12_dim_1"). Where the operators say
+ * that a size is one that has a name already, it gets that name: a border of its own could be met
+ * by nothing but the real piece. */
+static void settle_symbols(PtGraph *model) {
+  uint32_t n = pt_graph_n_nodes(model);
+  g_autofree PtNodeId *order = g_new(PtNodeId, (gsize)n + 1);
+  g_autoptr(GArray) types = g_array_new(FALSE, TRUE, sizeof(PtType));
+  if (!pt_graph_toposort(model, order, NULL))
+    return;
+  for (uint32_t i = 0; i < n; i++) {
+    const PtNode *node = pt_node(model, order[i]);
+    g_array_set_size(types, node->n_outputs);
+    PtType *found = (PtType *)(void *)types->data;
+    if (node->n_outputs == 0 || !pt_op_infer(model, node, found))
+      continue;
+    for (uint32_t k = 0; k < node->n_outputs; k++) {
+      PtType *type = node->outputs[k] == PT_NONE ? NULL : &pt_value(model, node->outputs[k])->type;
+      if (!type || type->kind != PT_TYPE_TENSOR || found[k].kind != PT_TYPE_TENSOR ||
+          found[k].rank != type->rank)
+        continue;
+      for (int32_t d = 0; d < type->rank; d++)
+        if (type->dims[d].size < 0 && found[k].dims[d].size < 0 && found[k].dims[d].symbol)
+          type->dims[d].symbol = found[k].dims[d].symbol;
+    }
+  }
+}
+
 static PtPartition *cut(PtGraph *model, const PtObfuscateOptions *options, const PtSeed *seed,
                         GError **error) {
   pt_progress(&options->progress, "inferring types", 0, 0);
   if (!pt_runtime_infer_types(model, error))
     return NULL;
+  settle_symbols(model);
   PtPartitionOptions how = {.n = options->n, .plain = options->plain, .threads = options->threads};
   pt_progress(&options->progress, "cutting", 0, 0);
   return pt_partition(model, &how, seed, error);
