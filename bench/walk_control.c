@@ -1,4 +1,5 @@
-/* walk_control [-m MODEL.bin] [-k K] [-r STEPS]... [-c CONTROL] [-n PIECES] [-l] MODEL.onnx...
+/* walk_control [-m MODEL.bin] [-k K] [-r STEPS]... [-c CONTROL] [-n PIECES] [-L LIFT] [-h HEAT]
+ *              [-d: draws as they come] [-s: without style] [-l: a line a model] MODEL.onnx...
  * For each r: how often simple attacks find the real piece, and how often they find a draw from pi
  * in its place (control), which must be chance; draws that equal another; seconds. */
 #include "onnx/onnx.h"
@@ -12,7 +13,7 @@
 
 typedef struct Score {
   double first[3], rank[3]; /* medoid, log pi highest, lowest: share first; mean place in 0..1 */
-  uint32_t buckets, candidates, equal, unwalked;
+  uint32_t buckets, candidates, equal, found, unwalked;
   double accepted, seconds;
 } Score;
 
@@ -82,6 +83,7 @@ static void attack(PtWalkModel *m, const PtWalkBuckets *b, uint32_t bucket, Scor
   score->buckets++;
   score->candidates += n - 1;
   score->equal += stats.equal;
+  score->found += stats.found;
   score->accepted += stats.accepted;
 }
 
@@ -122,10 +124,10 @@ static void run(PtWalkModel *m, GPtrArray *pieces, const PtWalkOptions *options,
 static void print(const char *what, uint32_t steps, const Score *s, uint32_t k) {
   double n = MAX(s->buckets, 1);
   printf("%-28s r %6u  buckets %4u (+%u)  medoid %.3f/%.2f  high %.3f/%.2f  low %.3f/%.2f  chance %.3f"
-         "  equal %.3f  made %.3f  accepted %.4f  %.1f s\n",
+         "  equal %.3f real %.3f  made %.3f  accepted %.4f  %.1f s\n",
          what, steps, s->buckets, s->unwalked, s->first[0] / n, s->rank[0] / n, s->first[1] / n,
          s->rank[1] / n, s->first[2] / n, s->rank[2] / n, 1.0 / (k + 1),
-         s->equal / (n * k), s->candidates / (n * k), s->accepted / n, s->seconds);
+         s->equal / (n * k), s->found / (n * k), s->candidates / (n * k), s->accepted / n, s->seconds);
   fflush(stdout);
 }
 
@@ -139,6 +141,8 @@ int main(int argc, char **argv) {
   for (; first < argc && argv[first][0] == '-'; first++) {
     if (argv[first][1] == 'l')
       list = true;
+    else if (argv[first][1] == 'd')
+      options.keep_equal = true;
     else if (argv[first][1] == 's')
       options.no_style = true;
     else if (first + 1 < argc) {
@@ -147,6 +151,8 @@ int main(int argc, char **argv) {
       case 'm': file = value; break;
       case 'k': options.k = (uint32_t)atoi(value); break;
       case 'c': control = (uint32_t)atoi(value); break;
+      case 'L': options.lift = g_ascii_strtod(value, NULL); break;
+      case 'h': options.heat = g_ascii_strtod(value, NULL); break;
       case 'n': pieces_wanted = (uint32_t)atoi(value); break;
       case 'r':
         if (n_steps < 16)
@@ -177,6 +183,7 @@ int main(int argc, char **argv) {
         for (int a = 0; a < 3; a++)
           sum->first[a] += one.first[a], sum->rank[a] += one.rank[a];
         sum->buckets += one.buckets, sum->candidates += one.candidates, sum->equal += one.equal;
+        sum->found += one.found;
         sum->unwalked += one.unwalked;
         sum->accepted += one.accepted, sum->seconds += one.seconds;
       }

@@ -2,7 +2,9 @@
  * cross-fitted in two halves. */
 #include "walk/walk_private.h"
 
-#define DEFAULT_STEPS 2000
+#define DEFAULT_STEPS 4000
+#define DEFAULT_LIFT 0.7
+#define DEFAULT_HEAT 1.0
 #define FURTHER 8 /* times that a draw which equals another is walked on */
 
 typedef struct Bucket {
@@ -15,7 +17,10 @@ typedef struct Bucket {
   uint32_t half;
   PtWalkState **made;         /* [k], then [n_made] */
   uint64_t *tried, *accepted; /* [k + 1] */
-  uint32_t n_made, equal;
+  uint32_t n_made, equal, found;
+  uint32_t leader;    /* the bucket whose walk this one mirrors, or itself */
+  PtWalkTwin twin;    /* how */
+  GPtrArray *twins;   /* of a leader: PtWalkTwin of those that mirror it, borrowed; or NULL */
 } Bucket;
 
 struct PtWalkBuckets {
@@ -36,7 +41,11 @@ static void walk_on(const Making *m, const Bucket *b, PtWalkState *from, PtWalkS
   g_autoptr(PtRng) rng = pt_rng_new(&m->seed, purpose, index);
   PtWalker w;
   pt_walker_init(&w, from, b->style->habits, &b->style->energy, rng);
-  w.heat = heat;
+  w.heat = heat * m->options.heat;
+  if (b->twins) {
+    w.twins = (const PtWalkTwin *const *)b->twins->pdata;
+    w.n_twins = b->twins->len;
+  }
   pt_walker_run(&w, m->steps);
   pt_walk_state_set(to, w.now);
   *tried += m->steps;
@@ -49,6 +58,8 @@ static void find_centre(size_t index, void *data) {
   Making *m = data;
   Bucket *b = &m->buckets[index];
   uint64_t ignored = 0;
+  if (b->leader != index)
+    return;
   for (uint32_t done = 0, i = 0; b->real && done < m->options.control; done += m->steps, i++)
     walk_on(m, b, b->real, b->real, "control", (uint64_t)index << 32 | i, 1, &ignored, &ignored);
   if (b->real)
@@ -60,7 +71,7 @@ static void find_sentinel(size_t index, void *data) {
   Making *m = data;
   uint32_t k = m->options.k;
   Bucket *b = &m->buckets[index / k];
-  if (b->real)
+  if (b->real && b->leader == index / k)
     walk_on(m, b, b->centre, b->made[index % k], "sentinel", index, 1, &b->tried[index % k],
             &b->accepted[index % k]);
   g_mutex_lock(&m->lock);
@@ -75,15 +86,17 @@ static void part_equals(size_t index, void *data) {
   Making *m = data;
   Bucket *b = &m->buckets[index];
   g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-  if (!b->real)
+  if (!b->real || b->leader != index)
     return;
-  uint64_t h = pt_walk_looks(b->real);
+  uint64_t h = pt_walk_looks(b->real), real = h;
   g_hash_table_add(seen, g_memdup2(&h, sizeof h));
   for (uint32_t j = 0; j < m->options.k; j++) {
     PtWalkState *s = b->made[j];
     h = pt_walk_looks(s);
     bool new = !g_hash_table_contains(seen, &h);
     b->equal += !new;
+    b->found += h == real;
+    new |= m->options.keep_equal;
     for (uint32_t tries = 0; !new && tries < FURTHER; tries++) {
       uint64_t purpose = ((uint64_t)index * m->options.k + j) * FURTHER + tries;
       walk_on(m, b, s, s, "further", purpose, heats[tries], &b->tried[j], &b->accepted[j]);
@@ -99,9 +112,48 @@ static void part_equals(size_t index, void *data) {
   }
 }
 
+/* ---- twins
+ * ------------------------------------------------------------------------------------------- */
+static void find_twins(Making *m) {
+  for (uint32_t i = 0; i < m->n; i++) {
+    Bucket *b = &m->buckets[i];
+    b->leader = i;
+    for (uint32_t k = 0; b->real && k < i && b->leader == i; k++) {
+      Bucket *l = &m->buckets[k];
+      if (!l->real || l->leader != k || !pt_walk_find_twin(l->real, b->real, &b->twin))
+        continue;
+      b->leader = k;
+      if (!l->twins)
+        l->twins = g_ptr_array_new();
+      g_ptr_array_add(l->twins, &b->twin);
+    }
+  }
+  for (uint32_t i = 0; i < m->n; i++) /* one window for all */
+    if (m->buckets[i].real) {
+      const PtWalkFace *of = m->buckets[m->buckets[i].leader].face;
+      m->buckets[i].face->least = of->least;
+      m->buckets[i].face->most = of->most;
+    }
+}
+
+/* What the leader's walk gave, mirrored: the j-th of one is the twin of the j-th of the other. */
+static void mirror_made(Making *m, uint32_t index) {
+  Bucket *b = &m->buckets[index];
+  const Bucket *l = &m->buckets[b->leader];
+  if (!b->real || b->leader == index)
+    return;
+  if (m->options.control)
+    (void)pt_walk_mirror(&b->twin, l->real, b->real);
+  for (uint32_t j = 0; j < l->n_made; j++)
+    if (pt_walk_mirror(&b->twin, l->made[j], b->made[b->n_made]))
+      b->n_made++;
+  b->equal = l->equal;
+  b->found = l->found;
+}
+
 /* ---- styles
  * ------------------------------------------------------------------------------------------ */
-/* Halves at random; a bucket's style is from the other half. */
+/* Halves at random, near-twins in one; a bucket's style is from the other half. */
 static void part_halves(Making *m) {
   g_autofree uint32_t *order = g_new(uint32_t, m->n + 1);
   g_autoptr(PtRng) rng = pt_rng_new(&m->seed, "halves", 0);
@@ -110,6 +162,8 @@ static void part_halves(Making *m) {
   pt_rng_shuffle(rng, order, m->n, sizeof *order);
   for (uint32_t i = 0; i < m->n; i++)
     m->buckets[order[i]].half = i % 2;
+  for (uint32_t i = 0; i < m->n; i++)
+    m->buckets[i].half = m->buckets[m->buckets[i].leader].half;
 }
 
 static PtWalkStyle *style_for(Making *m, uint32_t half, int64_t opset) {
@@ -120,7 +174,7 @@ static PtWalkStyle *style_for(Making *m, uint32_t half, int64_t opset) {
   PtStyleOptions options = {.rounds = 6,
                             .runs = 40,
                             .steps = MAX(m->steps / 4, 60),
-                            .lift = 0.7,
+                            .lift = m->options.lift,
                             .c = 0.05,
                             .threads = m->options.threads};
   PtSeed seed = pt_seed_derive(&m->seed, "style", half);
@@ -170,6 +224,8 @@ static void bucket_clear(Bucket *b, uint32_t k) {
   pt_walk_state_free(b->real);
   pt_walk_state_free(b->centre);
   g_array_unref(b->origins);
+  if (b->twins)
+    g_ptr_array_unref(b->twins);
   for (uint32_t j = 0; b->made && j < k; j++)
     pt_walk_state_free(b->made[j]);
   g_free(b->made);
@@ -183,12 +239,17 @@ PtWalkBuckets *pt_walk_buckets_new(PtWalkModel *model, GPtrArray *pieces,
   PtWalkBuckets *m = g_new0(PtWalkBuckets, 1);
   *m = (PtWalkBuckets){.model = model, .options = *options, .n = pieces->len};
   m->steps = options->steps ? options->steps : DEFAULT_STEPS;
+  if (!(m->options.lift > 0))
+    m->options.lift = DEFAULT_LIFT;
+  if (!(m->options.heat > 0))
+    m->options.heat = DEFAULT_HEAT;
   m->seed = pt_seed_derive(seed, "walk", 0);
   m->buckets = g_new0(Bucket, m->n + 1);
   g_mutex_init(&m->lock);
   for (uint32_t i = 0; i < m->n; i++)
     read_piece(m, i, pieces->pdata[i]);
   limit_weights(m);
+  find_twins(m);
   part_halves(m);
   int64_t opset = m->n ? pt_graph_opset(pieces->pdata[0], "") : 0;
   for (uint32_t half = 0; half < 2; half++)
@@ -198,6 +259,8 @@ PtWalkBuckets *pt_walk_buckets_new(PtWalkModel *model, GPtrArray *pieces,
   pt_parallel_for(m->n, options->threads, find_centre, m);
   pt_parallel_for((size_t)m->n * options->k, options->threads, find_sentinel, m);
   pt_parallel_for(m->n, options->threads, part_equals, m);
+  for (uint32_t i = 0; i < m->n; i++)
+    mirror_made(m, i);
   return m;
 }
 
@@ -215,7 +278,7 @@ void pt_walk_buckets_free(PtWalkBuckets *m) {
 
 PtWalkStats pt_walk_buckets_stats(const PtWalkBuckets *m, uint32_t i) {
   const Bucket *b = &m->buckets[i];
-  PtWalkStats stats = {.walked = b->real != NULL, .made = b->n_made, .equal = b->equal};
+  PtWalkStats stats = {.walked = b->real != NULL, .made = b->n_made, .leader = b->leader, .equal = b->equal, .found = b->found};
   uint64_t tried = 0, accepted = 0;
   for (uint32_t j = 0; b->real && j <= m->options.k; j++) {
     tried += b->tried[j];

@@ -14,6 +14,7 @@ void pt_walker_init(PtWalker *w, const PtWalkState *start, const PtWalkHabits *h
 void pt_walker_clear(PtWalker *w) {
   pt_walk_state_free(w->now);
   pt_walk_state_free(w->next);
+  pt_walk_state_free(w->mirrored);
   pt_walk_uses_clear(&w->uses);
   pt_features_clear(&w->features);
   g_free(w->mark);
@@ -45,6 +46,15 @@ bool pt_walk_propose(PtWalker *w, uint32_t move) {
   return pt_walk_moves[move].propose(w);
 }
 
+static bool mirrors(PtWalker *w) {
+  if (w->n_twins && !w->mirrored)
+    w->mirrored = pt_walk_state_new(w->now->face, w->now->library);
+  for (uint32_t i = 0; i < w->n_twins; i++)
+    if (!pt_walk_mirror(w->twins[i], w->next, w->mirrored))
+      return false;
+  return true;
+}
+
 static uint32_t pick_move(PtWalker *w) {
   double u = pt_rng_unit(w->dice.rng);
   for (uint32_t i = 0; i + 1 < pt_walk_n_moves; i++) {
@@ -64,7 +74,7 @@ void pt_walker_run(PtWalker *w, uint64_t steps) {
     w->valid[move]++;
     double gain =
         w->heat * (pt_walk_log_pi(w, w->next) - pt_walk_log_pi(w, w->now)) + w->log_ratio;
-    if (gain < 0 && pt_rng_unit(w->dice.rng) >= exp(gain))
+    if ((gain < 0 && pt_rng_unit(w->dice.rng) >= exp(gain)) || !mirrors(w))
       continue;
     PtWalkState *old = w->now;
     w->now = w->next;

@@ -53,7 +53,10 @@ typedef struct PtWalkOptions {
   uint32_t k;       /* sentinels a piece */
   uint32_t steps;   /* r; 0: the default, which walk_control's table justifies */
   bool no_style;    /* pi as it is, without the model's habits */
+  double lift;      /* strength of the habits' lift; 0: the default */
+  double heat;      /* of all walks: log pi_s times it; 0: the default */
   uint32_t control; /* > 0: for the diagnostic, a draw takes the real piece's place: it walked so far */
+  bool keep_equal;  /* for the diagnostic: draws as they come, equal or not */
   unsigned threads; /* 0: all; the result does not depend on it */
   PtProgress progress;
 } PtWalkOptions;
@@ -67,7 +70,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtWalkBuckets, pt_walk_buckets_free)
 typedef struct PtWalkStats {
   bool walked;      /* false: this piece cannot be walked, nothing was made */
   uint32_t made;    /* distinct sentinels, k if the piece leaves room for as many */
+  uint32_t leader;  /* piece whose walk this one mirrors as its near-twin, or itself */
   uint32_t equal;   /* draws that looked like another candidate and were walked on */
+  uint32_t found;   /* of these, draws that looked like the real piece */
   double accepted;  /* share of steps */
 } PtWalkStats;
 PtWalkStats pt_walk_buckets_stats(const PtWalkBuckets *buckets, uint32_t i);

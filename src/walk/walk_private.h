@@ -395,6 +395,18 @@ typedef struct PtWalkEnergy {
 } PtWalkEnergy;
 void pt_energy_clear(PtWalkEnergy *energy);
 
+/* ---- twins -------------------------------------------------------------------------------------
+ * How a state of one bucket is mirrored in another whose real piece is its near-twin. */
+typedef struct PtWalkTwin {
+  const PtWalkFace *face;
+  uint32_t in[5], out[5]; /* which border value stands for which */
+  int32_t times, by;      /* widths */
+} PtWalkTwin;
+/* False if `b`, settled, is no near-twin of `a`: then mirroring `a` does not give it. */
+bool pt_walk_find_twin(const PtWalkState *a, const PtWalkState *b, PtWalkTwin *twin);
+/* False if the mirrored state is not valid. */
+bool pt_walk_mirror(const PtWalkTwin *twin, const PtWalkState *from, PtWalkState *to);
+
 /* ---- moves -------------------------------------------------------------------------------------
  */
 typedef struct PtWalker {
@@ -404,6 +416,9 @@ typedef struct PtWalker {
   PtWalkState *now, *next;
   PtWalkUses uses; /* of now, made when first asked for */
   bool has_uses;
+  const PtWalkTwin *const *twins; /* in which every state has to be valid, too */
+  uint32_t n_twins;
+  PtWalkState *mirrored;
   double heat;      /* energies are multiplied by it; 1 */
   double log_ratio; /* of the odds of the way back to those of the way there */
   PtFeatures features;
