@@ -535,7 +535,8 @@ static GBytes *key_of(const Reader *r) {
   const PtWalkTemplate *t = r->t;
   GByteArray *key = g_byte_array_new();
   PtNode *n = pt_node(r->library->store, t->node);
-  qsort(n->attrs, n->n_attrs, sizeof *n->attrs, by_name);
+  if (n->n_attrs > 1)
+    qsort(n->attrs, n->n_attrs, sizeof *n->attrs, by_name);
   g_byte_array_append(key, (const uint8_t *)t->op, (guint)strlen(t->op) + 1);
   g_byte_array_append(key, (const uint8_t *)t->domain, (guint)strlen(t->domain) + 1);
   int64_t head[8] = {t->kind,  t->n_slots, t->n_captures, t->n_outputs,
@@ -631,7 +632,9 @@ static void make_opaque(Reader *r, PtWalkType *out) {
   (void)read_slots(r);
   PtWalkTemplate *t = r->t;
   t->kind = PT_WALK_OPAQUE;
-  t->in = g_memdup2(v->in, (v->n_in + 1) * sizeof *v->in);
+  t->in = g_new0(PtWalkType, v->n_in + 1);
+  if (v->n_in)
+    memcpy(t->in, v->in, v->n_in * sizeof *v->in);
   t->out = g_new0(PtWalkType, t->n_outputs + 1);
   for (uint32_t i = 0; i < t->n_outputs; i++) {
     PtValueId o = r->node->outputs[i];
