@@ -61,10 +61,11 @@ static void attack(PtWalkModel *m, const PtWalkBuckets *b, uint32_t bucket, Scor
   if (n < 2)
     return;
   g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
-  g_autofree double *medoid = g_new0(double, n), *high = g_new0(double, n), *low = g_new0(double, n);
+  g_autofree double *medoid = g_new0(double, n), *high = g_new0(double, n),
+                    *low = g_new0(double, n);
   for (uint32_t i = 0; i < n; i++) {
-    g_autoptr(PtGraph) g = i ? pt_walk_buckets_sentinel(b, bucket, i - 1)
-                             : pt_walk_buckets_real(b, bucket, NULL);
+    g_autoptr(PtGraph) g =
+        i ? pt_walk_buckets_sentinel(b, bucket, i - 1) : pt_walk_buckets_real(b, bucket, NULL);
     g_ptr_array_add(all, features_of(m, g));
   }
   for (uint32_t i = 0; i < n; i++) {
@@ -123,11 +124,12 @@ static void run(PtWalkModel *m, GPtrArray *pieces, const PtWalkOptions *options,
 
 static void print(const char *what, uint32_t steps, const Score *s, uint32_t k) {
   double n = MAX(s->buckets, 1);
-  printf("%-28s r %6u  buckets %4u (+%u)  medoid %.3f/%.2f  high %.3f/%.2f  low %.3f/%.2f  chance %.3f"
-         "  equal %.3f real %.3f  made %.3f  accepted %.4f  %.1f s\n",
-         what, steps, s->buckets, s->unwalked, s->first[0] / n, s->rank[0] / n, s->first[1] / n,
-         s->rank[1] / n, s->first[2] / n, s->rank[2] / n, 1.0 / (k + 1),
-         s->equal / (n * k), s->found / (n * k), s->candidates / (n * k), s->accepted / n, s->seconds);
+  printf(
+      "%-28s r %6u  buckets %4u (+%u)  medoid %.3f/%.2f  high %.3f/%.2f  low %.3f/%.2f  chance %.3f"
+      "  equal %.3f real %.3f  made %.3f  accepted %.4f  %.1f s\n",
+      what, steps, s->buckets, s->unwalked, s->first[0] / n, s->rank[0] / n, s->first[1] / n,
+      s->rank[1] / n, s->first[2] / n, s->rank[2] / n, 1.0 / (k + 1), s->equal / (n * k),
+      s->found / (n * k), s->candidates / (n * k), s->accepted / n, s->seconds);
   fflush(stdout);
 }
 
@@ -148,12 +150,24 @@ int main(int argc, char **argv) {
     else if (first + 1 < argc) {
       const char *value = argv[++first];
       switch (argv[first - 1][1]) {
-      case 'm': file = value; break;
-      case 'k': options.k = (uint32_t)atoi(value); break;
-      case 'c': control = (uint32_t)atoi(value); break;
-      case 'L': options.lift = g_ascii_strtod(value, NULL); break;
-      case 'h': options.heat = g_ascii_strtod(value, NULL); break;
-      case 'n': pieces_wanted = (uint32_t)atoi(value); break;
+      case 'm':
+        file = value;
+        break;
+      case 'k':
+        options.k = (uint32_t)atoi(value);
+        break;
+      case 'c':
+        control = (uint32_t)atoi(value);
+        break;
+      case 'L':
+        options.lift = g_ascii_strtod(value, NULL);
+        break;
+      case 'h':
+        options.heat = g_ascii_strtod(value, NULL);
+        break;
+      case 'n':
+        pieces_wanted = (uint32_t)atoi(value);
+        break;
       case 'r':
         if (n_steps < 16)
           steps[n_steps++] = (uint32_t)atoi(value);

@@ -15,8 +15,8 @@ static void show(const char *what, uint64_t done, uint64_t total, void *data) {
   Shown *s = data;
   for (; s->shown < s->rounds->len; s->shown++) {
     const PtWalkRound *r = &g_array_index(s->rounds, PtWalkRound, s->shown);
-    printf("round %2u  paired AUC held out %.3f  accepted %.3f  same %.3f  %.1f s\n", s->shown, r->auc,
-           r->accepted, r->same, r->seconds);
+    printf("round %2u  paired AUC held out %.3f  accepted %.3f  same %.3f  %.1f s\n", s->shown,
+           r->auc, r->accepted, r->same, r->seconds);
     fflush(stdout);
   }
   if (!strcmp(what, "cutting models") && done == total)
@@ -44,7 +44,8 @@ int main(int argc, char **argv) {
   g_ptr_array_add(exclude, NULL);
   options.exclude = (const char *const *)exclude->pdata;
   if (!options.out || !pt_runtime_load(&error) || !pt_walk_train(&options, rounds, &error)) {
-    fprintf(stderr, "%s\n", error ? error->message : "walk_train FOLDER OUT [-x NAME] [-r N] [-s N]");
+    fprintf(stderr, "%s\n",
+            error ? error->message : "walk_train FOLDER OUT [-x NAME] [-r N] [-s N]");
     return 1;
   }
   return 0;

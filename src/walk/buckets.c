@@ -8,19 +8,19 @@
 #define FURTHER 8 /* times that a draw which equals another is walked on */
 
 typedef struct Bucket {
-  PtGraph *graph;      /* borrowed */
+  PtGraph *graph; /* borrowed */
   PtWalkFace *face;
-  PtWalkState *read;   /* as read: its nodes are those of the graph */
-  GArray *origins;     /* PtNodeId of `read` */
+  PtWalkState *read; /* as read: its nodes are those of the graph */
+  GArray *origins;   /* PtNodeId of `read` */
   PtWalkState *real, *centre;
   const PtWalkStyle *style;
   uint32_t half;
   PtWalkState **made;         /* [k], then [n_made] */
   uint64_t *tried, *accepted; /* [k + 1] */
   uint32_t n_made, equal, found;
-  uint32_t leader;    /* the bucket whose walk this one mirrors, or itself */
-  PtWalkTwin twin;    /* how */
-  GPtrArray *twins;   /* of a leader: PtWalkTwin of those that mirror it, borrowed; or NULL */
+  uint32_t leader;  /* the bucket whose walk this one mirrors, or itself */
+  PtWalkTwin twin;  /* how */
+  GPtrArray *twins; /* of a leader: PtWalkTwin of those that mirror it, borrowed; or NULL */
 } Bucket;
 
 struct PtWalkBuckets {
@@ -97,7 +97,7 @@ static void part_equals(size_t index, void *data) {
     b->equal += !new;
     b->found += h == real;
     new |= m->options.keep_equal;
-    for (uint32_t tries = 0; !new && tries < FURTHER; tries++) {
+    for (uint32_t tries = 0; !new &&tries < FURTHER; tries++) {
       uint64_t purpose = ((uint64_t)index * m->options.k + j) * FURTHER + tries;
       walk_on(m, b, s, s, "further", purpose, heats[tries], &b->tried[j], &b->accepted[j]);
       h = pt_walk_looks(s);
@@ -278,7 +278,11 @@ void pt_walk_buckets_free(PtWalkBuckets *m) {
 
 PtWalkStats pt_walk_buckets_stats(const PtWalkBuckets *m, uint32_t i) {
   const Bucket *b = &m->buckets[i];
-  PtWalkStats stats = {.walked = b->real != NULL, .made = b->n_made, .leader = b->leader, .equal = b->equal, .found = b->found};
+  PtWalkStats stats = {.walked = b->real != NULL,
+                       .made = b->n_made,
+                       .leader = b->leader,
+                       .equal = b->equal,
+                       .found = b->found};
   uint64_t tried = 0, accepted = 0;
   for (uint32_t j = 0; b->real && j <= m->options.k; j++) {
     tried += b->tried[j];

@@ -7,8 +7,8 @@
 #define MOTIF_SHARE 0.35
 #define TARGET_SHARE 0.6 /* of widths: what the chain's end wants */
 
-static const double chain_lengths[] = {0, 0.5, 0.75, 1};      /* cumulative, 1 to 3 */
-static const double branch_lengths[] = {1 / 3., 2 / 3., 1};   /* 0 to 2 */
+static const double chain_lengths[] = {0, 0.5, 0.75, 1};    /* cumulative, 1 to 3 */
+static const double branch_lengths[] = {1 / 3., 2 / 3., 1}; /* 0 to 2 */
 
 /* ---- widths
  * -------------------------------------------------------------------------------------------- */
@@ -93,7 +93,8 @@ static double operator_odds(const PtChainPlace *p, const Lists *l, uint32_t temp
   double odds = 0;
   for (int i = 0; i < 3; i++)
     if (l->draw[i])
-      odds += (l->cum[i] - (i ? l->cum[i - 1] : 0)) * pt_habits_odds(p->habits, l->key[i], template);
+      odds +=
+          (l->cum[i] - (i ? l->cum[i - 1] : 0)) * pt_habits_odds(p->habits, l->key[i], template);
   return odds;
 }
 

@@ -5,7 +5,8 @@
 #include "partition/partition.h"
 #include "runtime/runtime.h"
 
-#define MAX_REAL_BYTES 2048 /* of a constant that stays: larger tables are not worth their place */
+#define MAX_REAL_BYTES 2048 /* of a constant that stays: larger tables are not worth their place   \
+                             */
 #define MAX_PIECE_NODES 128
 
 void pt_walk_piece_free(void *data) {

@@ -5,15 +5,40 @@
 #include <math.h>
 
 typedef enum {
-  UNIT = 1, PAIR, JOIN, AROUND, TRIPLE, QUAD, FORK, FAN, TO_OUT, SKIP, UNEVEN, TWIN, RATIO, RATIO_ALL,
-  WIDTH, RATIO_PAIR, LEVEL, COUNT, COUNT_ALL, SIZE, KINDS_IN, DEPTH, MOST_USES, N_FORKS, N_JOINS,
-  EXACT, WIDE, ORDER
+  UNIT = 1,
+  PAIR,
+  JOIN,
+  AROUND,
+  TRIPLE,
+  QUAD,
+  FORK,
+  FAN,
+  TO_OUT,
+  SKIP,
+  UNEVEN,
+  TWIN,
+  RATIO,
+  RATIO_ALL,
+  WIDTH,
+  RATIO_PAIR,
+  LEVEL,
+  COUNT,
+  COUNT_ALL,
+  SIZE,
+  KINDS_IN,
+  DEPTH,
+  MOST_USES,
+  N_FORKS,
+  N_JOINS,
+  EXACT,
+  WIDE,
+  ORDER
 } Family;
 
 static const double gains[PT_FEATURE_FAMILIES] = {
-    [UNIT] = 0.5, [PAIR] = 0.5,  [JOIN] = 0.5,  [AROUND] = 0.3, [TRIPLE] = 0.3, [RATIO] = 0.3,
-    [FORK] = 0.3, [FAN] = 0.3,   [TO_OUT] = 0.3, [WIDTH] = 0.3, [LEVEL] = 0.3,  [WIDE] = 0.3,
-    [EXACT] = 0.6, [ORDER] = 0.3,
+    [UNIT] = 0.5,  [PAIR] = 0.5, [JOIN] = 0.5,  [AROUND] = 0.3, [TRIPLE] = 0.3,
+    [RATIO] = 0.3, [FORK] = 0.3, [FAN] = 0.3,   [TO_OUT] = 0.3, [WIDTH] = 0.3,
+    [LEVEL] = 0.3, [WIDE] = 0.3, [EXACT] = 0.6, [ORDER] = 0.3,
 };
 
 double pt_feature_gain(uint32_t family) {
@@ -160,8 +185,7 @@ static void ratio_pair(PtFeatures *f, const PtWalkState *s, uint32_t i, uint64_t
     if (n->n_in != 1)
       return;
     if (t->dense) {
-      uint64_t before =
-          ratio_class(n->width, pt_walk_width(pt_walk_ref_type(s, s->refs[n->in])));
+      uint64_t before = ratio_class(n->width, pt_walk_width(pt_walk_ref_type(s, s->refs[n->in])));
       add(f, RATIO_PAIR, pt_hash_mix(t->middle, before), pt_walk_at(s, i)->middle, ratio);
       return;
     }

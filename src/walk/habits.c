@@ -85,6 +85,16 @@ static void count_branch(GArray *counts, PtWalkLibrary *l, const PtWalkState *s,
         pt_walk_motif(l, templates, n), weight);
 }
 
+static void count_regions(GArray *counts, PtWalkLibrary *l, const PtWalkState *s,
+                          const PtWalkUses *u, uint32_t exit, double weight) {
+  PtWalkRegionAt list[PT_REGION_MAX];
+  uint32_t n = pt_walk_regions(s, u, exit, list);
+  for (uint32_t i = 0; i < n; i++)
+    add(counts,
+        pt_habit_key(PT_HABIT_REGION, (uint64_t)pt_walk_ref_type(s, list[i].entry)->rank, 0),
+        pt_walk_region(l, s, &list[i]), weight);
+}
+
 void pt_habits_count(GArray *counts, PtWalkLibrary *l, const PtWalkState *s, double weight) {
   PtWalkUses u = {0};
   pt_walk_uses_make(&u, s);
@@ -93,6 +103,7 @@ void pt_habits_count(GArray *counts, PtWalkLibrary *l, const PtWalkState *s, dou
     const PtWalkTemplate *t = pt_walk_at(s, i);
     uint64_t rank = n->n_in ? (uint64_t)pt_walk_ref_type(s, s->refs[n->in])->rank : 0;
     add(counts, pt_habit_group(t), n->template, weight);
+    count_regions(counts, l, s, &u, i, weight);
     if (t->binary) {
       add(counts, pt_habit_key(PT_HABIT_BINARY, (uint64_t)n->type.rank, 0), n->template, weight);
       count_branch(counts, l, s, &u, i, 0, weight);
@@ -128,15 +139,18 @@ static bool template_allowed(const PtWalkLibrary *l, uint32_t id, int64_t opset)
 }
 
 typedef struct Kinds { /* which lists hold what, as keys do not say */
-  uint64_t rank[PT_WALK_RANK + 1], chain[PT_WALK_RANK + 1], branch[PT_WALK_RANK + 1], width, ratio;
+  uint64_t rank[PT_WALK_RANK + 1], chain[PT_WALK_RANK + 1], branch[PT_WALK_RANK + 1],
+      region[PT_WALK_RANK + 1], width, ratio;
 } Kinds;
 
 static Kinds kinds_of(void) {
-  Kinds k = {.width = pt_habit_key(PT_HABIT_WIDTH, 0, 0), .ratio = pt_habit_key(PT_HABIT_RATIO, 0, 0)};
+  Kinds k = {.width = pt_habit_key(PT_HABIT_WIDTH, 0, 0),
+             .ratio = pt_habit_key(PT_HABIT_RATIO, 0, 0)};
   for (uint64_t r = 0; r <= PT_WALK_RANK; r++) {
     k.rank[r] = pt_habit_key(PT_HABIT_RANK, r, 0);
     k.chain[r] = pt_habit_key(PT_HABIT_CHAIN, r, 0);
     k.branch[r] = pt_habit_key(PT_HABIT_BRANCH, r, 0);
+    k.region[r] = pt_habit_key(PT_HABIT_REGION, r, 0);
   }
   return k;
 }
@@ -151,6 +165,13 @@ static bool among(const uint64_t *keys, uint64_t key) {
 static bool allowed(const PtWalkLibrary *l, const Kinds *k, const PtHabitCount *c, int64_t opset) {
   if (c->key == k->width || c->key == k->ratio)
     return true;
+  if (among(k->region, c->key)) {
+    const PtWalkRegion *region = l->regions->pdata[c->item];
+    for (uint32_t i = 0; i < region->n; i++)
+      if (!template_allowed(l, region->nodes[i].template, opset))
+        return false;
+    return true;
+  }
   if (!among(k->chain, c->key) && !among(k->branch, c->key))
     return template_allowed(l, (uint32_t)c->item, opset);
   const PtWalkMotif *m = l->motifs->pdata[c->item];
@@ -175,7 +196,7 @@ static GArray *normalized(const PtWalkLibrary *l, GArray *counts, int64_t opset)
     }
     if (!allowed(l, &kinds, &c, opset))
       continue;
-    if (among(kinds.rank, c.key))
+    if (among(kinds.rank, c.key) || among(kinds.region, c.key))
       c.count = pow(c.count, RANK_POWER);
     g_array_append_val(out, c);
   }
@@ -201,8 +222,7 @@ static void add_list(PtWalkHabits *h, const PtHabitCount *c, guint n) {
     so_far += c[i].count / sum;
     d.item[i] = c[i].item;
     d.cum[i] = i + 1 == n ? 1 : so_far;
-    *pt_map64_at(&h->odds, pt_hash_mix(c[i].key, c[i].item)) =
-        d.cum[i] - (i ? d.cum[i - 1] : 0);
+    *pt_map64_at(&h->odds, pt_hash_mix(c[i].key, c[i].item)) = d.cum[i] - (i ? d.cum[i - 1] : 0);
   }
   g_array_append_val(h->lists, d);
   *pt_map64_at(&h->draws, c[0].key) = h->lists->len;

@@ -11,8 +11,7 @@ static PtWalkType like(const PtWalkType *x, int32_t rank) {
 static bool slot_fits(const PtWalkTemplate *t, const PtWalkSlot *s, const PtWalkType *x) {
   if (s->kind == PT_SLOT_REAL)
     return !pt_dtype_is_float(s->real->dtype) ||
-           (s->real->dtype == x->dtype &&
-            (t->limits || (int32_t)s->real->rank <= x->rank));
+           (s->real->dtype == x->dtype && (t->limits || (int32_t)s->real->rank <= x->rank));
   if (s->kind != PT_SLOT_WEIGHT)
     return true;
   if ((int32_t)s->rank > x->rank)
@@ -75,7 +74,8 @@ static bool infer_space(const PtWalkTemplate *t, const PtWalkType *x, PtWalkType
   for (int32_t i = 0; i < t->n_space; i++) {
     int64_t pad = t->pads[i] + t->pads[i + t->n_space], size = x->dims[2 + i];
     int64_t reach = (int64_t)t->dilations[i] * (t->kernel[i] - 1);
-    if (t->kind == PT_WALK_POOL && (t->pads[i] >= t->kernel[i] || t->pads[i + t->n_space] >= t->kernel[i]))
+    if (t->kind == PT_WALK_POOL &&
+        (t->pads[i] >= t->kernel[i] || t->pads[i + t->n_space] >= t->kernel[i]))
       return false;
     if (size < 0) {
       if (t->strides[i] == 1 && pad == reach)
@@ -88,7 +88,8 @@ static bool infer_space(const PtWalkTemplate *t, const PtWalkType *x, PtWalkType
     int64_t room = size + pad - reach - 1;
     if (room < 0)
       return false;
-    int64_t steps = t->ceil_mode ? (room + t->strides[i] - 1) / t->strides[i] : room / t->strides[i];
+    int64_t steps =
+        t->ceil_mode ? (room + t->strides[i] - 1) / t->strides[i] : room / t->strides[i];
     if (t->ceil_mode && steps * t->strides[i] >= size + t->pads[i])
       steps--; /* a window that starts in the padding behind is left out */
     if (steps + 1 > INT32_MAX)

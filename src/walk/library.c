@@ -95,9 +95,11 @@ PtWalkLibrary *pt_walk_library_new(void) {
   PtWalkLibrary *l = g_new0(PtWalkLibrary, 1);
   l->store = pt_graph_new();
   l->templates = g_ptr_array_new_with_free_func(template_free);
-  l->by_key = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
+  l->by_key =
+      g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
   l->symbols = g_hash_table_new(NULL, NULL);
   l->motifs = g_ptr_array_new_with_free_func(g_free);
+  l->regions = g_ptr_array_new_with_free_func(g_free);
   l->held = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
   return l;
 }
@@ -111,6 +113,8 @@ void pt_walk_library_free(PtWalkLibrary *l) {
   g_ptr_array_unref(l->held);
   g_ptr_array_unref(l->motifs);
   pt_map64_clear(&l->motif_index);
+  g_ptr_array_unref(l->regions);
+  pt_map64_clear(&l->region_index);
   pt_graph_unref(l->store);
   g_free(l);
 }
@@ -139,4 +143,26 @@ uint32_t pt_walk_motif(PtWalkLibrary *l, const uint32_t *templates, uint32_t n) 
     *at = l->motifs->len;
   }
   return (uint32_t)*at - 1;
+}
+
+uint32_t pt_walk_region(PtWalkLibrary *l, const PtWalkState *s, const PtWalkRegionAt *r) {
+  double *at = pt_map64_at(&l->region_index, pt_walk_region_hash(s, r));
+  if (*at != 0)
+    return (uint32_t)*at - 1;
+  PtWalkRegion *new = g_malloc0(sizeof *new + r->n * sizeof *new->nodes);
+  new->n = r->n;
+  for (uint32_t i = 0; i < r->n; i++) { /* backward: the exit comes last */
+    const PtWalkNode *n = &s->nodes[r->nodes[r->n - 1 - i]];
+    new->nodes[i] = (PtRegionNode){.template = n->template, .n_in = n->n_in};
+    for (uint32_t k = 0; k < n->n_in; k++) {
+      PtWalkRef x = s->refs[n->in + k];
+      new->nodes[i].in[k] = -1;
+      for (uint32_t j = 0; x >= 0 && j < r->n; j++)
+        if (r->nodes[j] == (uint32_t)x >> 3)
+          new->nodes[i].in[k] = (int32_t)(r->n - 1 - j);
+    }
+  }
+  g_ptr_array_add(l->regions, new);
+  *at = l->regions->len;
+  return l->regions->len - 1;
 }

@@ -127,7 +127,7 @@ void pt_pairs_fit(const PtPairs *pairs, const bool *use, double c, double *w) {
   if (n == 0)
     return;
   Problem p = {pairs, use, c};
-  g_autofree double *block = g_new0(double, (size_t)n * (2 * MEMORY + 4));
+  g_autofree double *block = g_new0(double, (size_t)n *(2 * MEMORY + 4));
   double *gradient = block, *next = block + n, *direction = block + 2 * n, *trial = block + 3 * n;
   Memory m = {0};
   for (uint32_t i = 0; i < MEMORY; i++) {
@@ -181,8 +181,8 @@ static void add_column(PtPairs *pairs, const PtMap64 *columns, uint64_t id, doub
     pt_pairs_add(pairs, (uint32_t)at - 1, (float)value);
 }
 
-void pt_pairs_add_row(PtPairs *pairs, const PtMap64 *columns, 
-                      const GArray *real, const GArray *made) {
+void pt_pairs_add_row(PtPairs *pairs, const PtMap64 *columns, const GArray *real,
+                      const GArray *made) {
   guint i = 0, k = 0;
   while (i < real->len || k < made->len) {
     const PtCount *a = i < real->len ? &g_array_index(real, PtCount, i) : NULL;

@@ -113,7 +113,8 @@ static bool damaged(const char *path, GError **error) {
 static bool read_pieces(const Head *head, GBytes *raw, size_t *at, GPtrArray *pieces) {
   gsize size;
   const uint8_t *data = g_bytes_get_data(raw, &size);
-  PtOnnxReadOptions options = {.external = PT_EXTERNAL_REFUSE, .allow_empty = true, .max_nodes = 1024};
+  PtOnnxReadOptions options = {
+      .external = PT_EXTERNAL_REFUSE, .allow_empty = true, .max_nodes = 1024};
   for (uint32_t i = 0; i < head->pieces; i++) {
     PieceHead p;
     if (size - *at < sizeof p)

@@ -2,10 +2,17 @@
 #include "walk/walk_private.h"
 
 const PtWalkMoveRow pt_walk_moves[] = {
-    {"regrow", 0.34, pt_move_regrow}, {"width", 0.08, pt_move_width},
-    {"insert", 0.13, pt_move_insert}, {"delete", 0.13, pt_move_delete},
-    {"join", 0.09, pt_move_join},     {"unjoin", 0.09, pt_move_unjoin},
-    {"rewire", 0.08, pt_move_rewire}, {"swap", 0.06, pt_move_swap},
+    {"regrow", 0.22, pt_move_regrow},
+    {"width", 0.08, pt_move_width},
+    {"insert", 0.10, pt_move_insert},
+    {"delete", 0.10, pt_move_delete},
+    {"join", 0.08, pt_move_join},
+    {"unjoin", 0.08, pt_move_unjoin},
+    {"rewire", 0.06, pt_move_rewire},
+    {"swap", 0.05, pt_move_swap},
+    {"region in", 0.07, pt_move_region_in},
+    {"region out", 0.07, pt_move_region_out},
+    {"region swap", 0.09, pt_move_region_swap},
 };
 const uint32_t pt_walk_n_moves = G_N_ELEMENTS(pt_walk_moves);
 
@@ -77,7 +84,7 @@ void pt_walk_connect(PtWalkState *s, const PtWalkUse *uses, uint32_t n, PtWalkRe
 
 PtWalkRef pt_walk_append(PtWalkState *s, const PtWalkChain *chain, PtWalkRef from) {
   for (uint32_t i = 0; i < chain->n; i++)
-    from = pt_walk_add(s, chain->template[i], chain->width[i], &from, 1);
+    from = pt_walk_add(s, chain->template[i], chain -> width[i], &from, 1);
   return from;
 }
 

@@ -51,8 +51,8 @@ bool pt_move_regrow(PtWalker *w) {
   const PtWalkType *type = pt_walk_ref_type(s, end);
   PtChainPlace place = pt_walk_place(w, from, pt_walk_width(type));
   double back = pt_chain_odds(&place, &old);
-  if (!isfinite(back) || !pt_chain_draw(&place, &w->dice, &new) ||
-      !pt_walk_same(&new.end, type) || same_chain(&old, &new))
+  if (!isfinite(back) || !pt_chain_draw(&place, &w->dice, &new) || !pt_walk_same(&new.end, type) ||
+      same_chain(&old, &new))
     return false;
   double there = pt_chain_odds(&place, &new);
   const PtWalkUses *u = pt_walker_uses(w);

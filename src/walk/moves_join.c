@@ -53,7 +53,8 @@ bool pt_move_join(PtWalker *w) {
   PtWalkChain chain;
   if (!pt_chain_draw(&place, &w->dice, &chain))
     return false;
-  uint32_t binary = (uint32_t)binaries->item[pt_dice_weighted(&w->dice, binaries->cum, binaries->n)];
+  uint32_t binary =
+      (uint32_t)binaries->item[pt_dice_weighted(&w->dice, binaries->cum, binaries->n)];
   bool first = pt_dice_coin(&w->dice, 0.5);
   if (!binary_fits(w, binary, &type, &chain.end))
     return false;
@@ -121,8 +122,8 @@ bool pt_move_unjoin(PtWalker *w) {
     return false;
   PtChainPlace place = branch_place(w, x, t);
   double back = pt_chain_odds(&place, &chain), some = pt_some_uses_odds(taken, left + taken);
-  double binary = pt_habits_odds(
-      w->habits, pt_habit_key(PT_HABIT_BINARY, (uint64_t)type->rank, 0), node->template);
+  double binary = pt_habits_odds(w->habits, pt_habit_key(PT_HABIT_BINARY, (uint64_t)type->rank, 0),
+                                 node->template);
   if (!isfinite(back) || some <= 0 || binary <= 0)
     return false;
   nodes[n] = b;

@@ -1,4 +1,5 @@
-/* moves_node: an edge rewired, a node's attributes replaced, widths that belong together redrawn. */
+/* moves_node: an edge rewired, a node's attributes replaced, widths that belong together redrawn.
+ */
 #include "walk/walk_private.h"
 
 #include <math.h>

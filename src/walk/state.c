@@ -54,7 +54,8 @@ PtWalkState *pt_walk_state_copy(const PtWalkState *from) {
 PtWalkRef pt_walk_add(PtWalkState *s, uint32_t template, int32_t width, const PtWalkRef *in,
                       uint32_t n_in) {
   make_room(s, s->n + 1, s->n_refs + n_in);
-  s->nodes[s->n] = (PtWalkNode){.template = template, .width = width, .in = s->n_refs, .n_in = n_in};
+  s->nodes[s->n] =
+      (PtWalkNode){.template = template, .width = width, .in = s->n_refs, .n_in = n_in};
   if (n_in)
     memcpy(s->refs + s->n_refs, in, n_in * sizeof *in);
   s->n_refs += n_in;

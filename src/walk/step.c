@@ -72,8 +72,7 @@ void pt_walker_run(PtWalker *w, uint64_t steps) {
     if (!pt_walk_propose(w, move))
       continue;
     w->valid[move]++;
-    double gain =
-        w->heat * (pt_walk_log_pi(w, w->next) - pt_walk_log_pi(w, w->now)) + w->log_ratio;
+    double gain = w->heat * (pt_walk_log_pi(w, w->next) - pt_walk_log_pi(w, w->now)) + w->log_ratio;
     if ((gain < 0 && pt_rng_unit(w->dice.rng) >= exp(gain)) || !mirrors(w))
       continue;
     PtWalkState *old = w->now;

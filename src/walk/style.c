@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#define SMOOTHING 20.0   /* of a habit towards the corpus */
+#define SMOOTHING 20.0 /* of a habit towards the corpus */
 #define LIFT_LIMIT 4.0
 #define OWN_SHARE 0.6    /* of proposals */
 #define ENERGY_SCALE 8.0 /* log pi as a feature */
@@ -34,8 +34,8 @@ typedef struct Styling {
 static double lift_of(const Styling *s, uint64_t id, double count, double in_family) {
   uint32_t f = id & (PT_FEATURE_FAMILIES - 1);
   const PtWalkModel *m = s->model;
-  double corpus = (pt_map64_get(&m->features, id, 0) + 0.5) /
-                  (m->in_family[f] + 0.5 * MAX(m->kinds_of[f], 1));
+  double corpus =
+      (pt_map64_get(&m->features, id, 0) + 0.5) / (m->in_family[f] + 0.5 * MAX(m->kinds_of[f], 1));
   double lift = log((count + SMOOTHING * corpus) / ((in_family + SMOOTHING) * corpus));
   return CLAMP(lift, -LIFT_LIMIT, LIFT_LIMIT);
 }

@@ -14,8 +14,9 @@ typedef struct Reader {
 
 static const PtTensor *constant_at(const Reader *r, uint32_t i) {
   const PtNode *n = r->node;
-  return i < n->n_inputs && n->inputs[i] != PT_NONE ? pt_value(r->view->graph, n->inputs[i])->constant
-                                                    : NULL;
+  return i < n->n_inputs && n->inputs[i] != PT_NONE
+             ? pt_value(r->view->graph, n->inputs[i])->constant
+             : NULL;
 }
 
 /* ---- slots
@@ -221,8 +222,7 @@ static bool resolve_pads(Reader *r) {
       int32_t all = MAX((out - 1) * t->strides[i] + k - size, 0);
       t->pads[i] = upper ? all / 2 : all - all / 2;
       t->pads[i + t->n_space] = all - t->pads[i];
-    } else if (n == 2 * (uint32_t)t->n_space &&
-               !pt_node_string_is(r->node, "auto_pad", "VALID")) {
+    } else if (n == 2 * (uint32_t)t->n_space && !pt_node_string_is(r->node, "auto_pad", "VALID")) {
       if (pads[i] < 0 || pads[i] > 4096 || pads[i + t->n_space] < 0 || pads[i + t->n_space] > 4096)
         return false;
       t->pads[i] = (int32_t)pads[i];
@@ -658,7 +658,8 @@ static void keep_template(Reader *r) {
       t->slots[i].real = keep_tensor(r->library, t->slots[i].real);
   bool tensors = false;
   for (uint32_t i = 0; i < r->node->n_attrs; i++)
-    tensors |= r->node->attrs[i].kind == PT_ATTR_TENSOR || r->node->attrs[i].kind == PT_ATTR_TENSORS;
+    tensors |=
+        r->node->attrs[i].kind == PT_ATTR_TENSOR || r->node->attrs[i].kind == PT_ATTR_TENSORS;
   if (t->source || tensors)
     g_ptr_array_add(r->library->held, pt_graph_ref(r->view->graph));
   pt_walk_name(t, r->library->store);

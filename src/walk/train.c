@@ -1,19 +1,19 @@
-/* train: pi by iterated paired logistic regression: a corpus piece against its own sample, the logit
- * added to log pi, until it is near chance: what an adversary learns becomes what the generator
- * knows. */
+/* train: pi by iterated paired logistic regression: a corpus piece against its own sample, the
+ * logit added to log pi, until it is near chance: what an adversary learns becomes what the
+ * generator knows. */
 #include "walk/walk_private.h"
 
 #include <math.h>
 
-#define MIN_MODELS 4    /* that show a feature */
+#define MIN_MODELS 4 /* that show a feature */
 #define MIN_STATES 3
-#define PENALTY 0.3     /* C */
-#define STOP 0.53       /* paired AUC at which the fit ends */
-#define PER_MODEL 64    /* pieces; the rest of a large model says little more */
+#define PENALTY 0.3  /* C */
+#define STOP 0.53    /* paired AUC at which the fit ends */
+#define PER_MODEL 64 /* pieces; the rest of a large model says little more */
 
 typedef struct Chain {
   const PtWalkPiece *piece;
-  PtWalkFace face;      /* with its window */
+  PtWalkFace face; /* with its window */
   PtWalkState *real, *now;
   GArray *of_real, *of_now; /* PtCount */
   uint64_t tried, accepted;
@@ -74,8 +74,7 @@ static void make_chains(Fit *fit) {
     c->of_real = pt_features_counted(&f, c->real);
     void *opset = GINT_TO_POINTER((gint)c->face.opset);
     if (!g_hash_table_contains(fit->habits, opset))
-      g_hash_table_insert(fit->habits, opset,
-                          pt_habits_new(m->library, m->counts, c->face.opset));
+      g_hash_table_insert(fit->habits, opset, pt_habits_new(m->library, m->counts, c->face.opset));
   }
   pt_features_clear(&f);
 }

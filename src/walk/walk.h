@@ -1,8 +1,9 @@
-/* walk: sentinels by a reversible walk over typed pieces (DESIGN.md, "Sentinels"), the default mode.
- * In: the model's distinct real pieces (graphs with types); the trained file data/walk.bin.
+/* walk: sentinels by a reversible walk over typed pieces (DESIGN.md, "Sentinels"), the default
+ * mode. In: the model's distinct real pieces (graphs with types); the trained file data/walk.bin.
  * Out: for each piece k look-alikes, and the real piece rewritten by the same hands.
- * Given the hidden centre of a walk the real piece and its sentinels have one law, if the real piece
- * is a draw from pi. Never touches: weights' values, ONNX Runtime but for training, the network. */
+ * Given the hidden centre of a walk the real piece and its sentinels have one law, if the real
+ * piece is a draw from pi. Never touches: weights' values, ONNX Runtime but for training, the
+ * network. */
 #ifndef PT_WALK_H
 #define PT_WALK_H
 
@@ -50,12 +51,13 @@ PtGraph *pt_walk_normal_form(PtWalkModel *model, PtGraph *piece, PtValueId **ori
 
 /* ---- buckets --------------------------------------------------------------------------------- */
 typedef struct PtWalkOptions {
-  uint32_t k;       /* sentinels a piece */
-  uint32_t steps;   /* r; 0: the default, which walk_control's table justifies */
-  bool no_style;    /* pi as it is, without the model's habits */
-  double lift;      /* strength of the habits' lift; 0: the default */
-  double heat;      /* of all walks: log pi_s times it; 0: the default */
-  uint32_t control; /* > 0: for the diagnostic, a draw takes the real piece's place: it walked so far */
+  uint32_t k;     /* sentinels a piece */
+  uint32_t steps; /* r; 0: the default, which walk_control's table justifies */
+  bool no_style;  /* pi as it is, without the model's habits */
+  double lift;    /* strength of the habits' lift; 0: the default */
+  double heat;    /* of all walks: log pi_s times it; 0: the default */
+  uint32_t
+      control; /* > 0: for the diagnostic, a draw takes the real piece's place: it walked so far */
   bool keep_equal;  /* for the diagnostic: draws as they come, equal or not */
   unsigned threads; /* 0: all; the result does not depend on it */
   PtProgress progress;
@@ -68,12 +70,12 @@ PtWalkBuckets *pt_walk_buckets_new(PtWalkModel *model, GPtrArray *pieces,
 void pt_walk_buckets_free(PtWalkBuckets *buckets);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtWalkBuckets, pt_walk_buckets_free)
 typedef struct PtWalkStats {
-  bool walked;      /* false: this piece cannot be walked, nothing was made */
-  uint32_t made;    /* distinct sentinels, k if the piece leaves room for as many */
-  uint32_t leader;  /* piece whose walk this one mirrors as its near-twin, or itself */
-  uint32_t equal;   /* draws that looked like another candidate and were walked on */
-  uint32_t found;   /* of these, draws that looked like the real piece */
-  double accepted;  /* share of steps */
+  bool walked;     /* false: this piece cannot be walked, nothing was made */
+  uint32_t made;   /* distinct sentinels, k if the piece leaves room for as many */
+  uint32_t leader; /* piece whose walk this one mirrors as its near-twin, or itself */
+  uint32_t equal;  /* draws that looked like another candidate and were walked on */
+  uint32_t found;  /* of these, draws that looked like the real piece */
+  double accepted; /* share of steps */
 } PtWalkStats;
 PtWalkStats pt_walk_buckets_stats(const PtWalkBuckets *buckets, uint32_t i);
 /* Sentinel j < made of piece i, types set; caller unrefs. Thread-safe for different i. NULL where a

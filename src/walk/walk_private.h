@@ -60,8 +60,8 @@ static inline int32_t pt_walk_width(const PtWalkType *t) {
 }
 /* What moves may touch: floats that are no scalar and no vector, as those may steer shapes. */
 static inline bool pt_walk_is_data(const PtWalkType *t) {
-  return t->rank >= 2 && (t->dtype == PT_FLOAT || t->dtype == PT_FLOAT16 ||
-                          t->dtype == PT_DOUBLE || t->dtype == PT_BFLOAT16);
+  return t->rank >= 2 && (t->dtype == PT_FLOAT || t->dtype == PT_FLOAT16 || t->dtype == PT_DOUBLE ||
+                          t->dtype == PT_BFLOAT16);
 }
 /* A code for a size that depends on the size `from` through a, b. */
 int32_t pt_walk_derived(int32_t from, int64_t a, int64_t b);
@@ -94,10 +94,10 @@ enum {
 };
 typedef struct PtWalkSlot {
   PtSlotKind kind;
-  uint8_t dtype;                /* weights: 0 as the first input */
-  uint32_t rank;                /* weights */
-  int32_t dims[PT_WALK_RANK];   /* weights: codes */
-  const PtTensor *real;         /* data that stays, in the library's arena */
+  uint8_t dtype;              /* weights: 0 as the first input */
+  uint32_t rank;              /* weights */
+  int32_t dims[PT_WALK_RANK]; /* weights: codes */
+  const PtTensor *real;       /* data that stays, in the library's arena */
 } PtWalkSlot;
 
 #define PT_WALK_OUTPUTS 8
@@ -106,23 +106,23 @@ typedef struct PtWalkTemplate {
   PtWalkKind kind;
   uint32_t n_slots, n_data; /* inputs as written; those that are data, in their order */
   PtWalkSlot *slots;
-  uint32_t n_captures;    /* data inputs behind those of the slots, read by nested graphs */
-  uint32_t n_outputs;     /* as written */
-  uint8_t outputs;        /* bit i: output i is used */
-  int64_t since, until;   /* opsets in which the written form means this */
-  PtNodeId node;          /* in the library, holds the attributes */
-  const PtGraph *source;  /* nested graphs: where they are; held by the library */
+  uint32_t n_captures;   /* data inputs behind those of the slots, read by nested graphs */
+  uint32_t n_outputs;    /* as written */
+  uint8_t outputs;       /* bit i: output i is used */
+  int64_t since, until;  /* opsets in which the written form means this */
+  PtNodeId node;         /* in the library, holds the attributes */
+  const PtGraph *source; /* nested graphs: where they are; held by the library */
   PtNodeId source_node;
-  PtWalkType *in, *out;   /* opaque: [n_data + n_captures], [n_outputs] */
+  PtWalkType *in, *out; /* opaque: [n_data + n_captures], [n_outputs] */
   /* attributes that rules read */
   int32_t n_space, kernel[3], strides[3], dilations[3], pads[6], ceil_mode;
-  int32_t groups;         /* 0: one a channel (depthwise, as many out) */
+  int32_t groups; /* 0: one a channel (depthwise, as many out) */
   int32_t perm[PT_WALK_RANK], n_perm;
-  uint32_t axes;          /* Reduce: bits */
+  uint32_t axes; /* Reduce: bits */
   int32_t axis, keep;
-  bool axes_input;        /* Reduce: axes are an input since `axes_since` */
+  bool axes_input; /* Reduce: axes are an input since `axes_since` */
   int64_t axes_since;
-  bool limits;            /* Clip: slots 1 and 2 are attributes before opset 11 */
+  bool limits; /* Clip: slots 1 and 2 are attributes before opset 11 */
   /* what features and proposals see */
   uint64_t exact;  /* everything, the same in every run */
   uint64_t token;  /* operator with its key attributes */
@@ -132,7 +132,7 @@ typedef struct PtWalkTemplate {
   bool single;     /* one data input, one output, a rule: chains are made of these */
   bool binary;
   bool moves_floats; /* no input or output is a shape, an index or a condition */
-  char *text;      /* token in words */
+  char *text;        /* token in words */
 } PtWalkTemplate;
 
 typedef struct PtWalkLibrary {
@@ -143,6 +143,8 @@ typedef struct PtWalkLibrary {
   GPtrArray *held;
   GPtrArray *motifs;    /* PtWalkMotif */
   PtMap64 motif_index;  /* hash -> index + 1 */
+  GPtrArray *regions;   /* PtWalkRegion */
+  PtMap64 region_index; /* hash -> index + 1 */
   uint32_t fresh;       /* codes given to sizes that nobody knows */
 } PtWalkLibrary;
 PtWalkLibrary *pt_walk_library_new(void);
@@ -188,6 +190,7 @@ typedef struct PtWalkNode {
   uint32_t template;
   int32_t width;
   uint32_t in, n_in; /* refs[in .. in + n_in) */
+  uint32_t tag;      /* 0; a move finds its node again by it */
   PtWalkType type;   /* of output 0; others in the template */
 } PtWalkNode;
 /* What all states of a bucket share. */
@@ -196,9 +199,9 @@ typedef struct PtWalkFace {
   PtWalkType *in, *out;
   int64_t opset;
   uint32_t n_widths;
-  int32_t *widths;       /* of the interface, distinct; {1} if there are none */
-  uint32_t least, most;  /* nodes */
-  int64_t weights;       /* elements of all weights, at most */
+  int32_t *widths;      /* of the interface, distinct; {1} if there are none */
+  uint32_t least, most; /* nodes */
+  int64_t weights;      /* elements of all weights, at most */
 } PtWalkFace;
 typedef struct PtWalkState {
   const PtWalkFace *face;
@@ -297,15 +300,16 @@ typedef struct PtWalkDraw {
 } PtWalkDraw;
 /* What is counted: lists of items, a key each. */
 typedef enum {
-  PT_HABIT_RANK,    /* templates of chains, by rank of their input */
-  PT_HABIT_BEFORE,  /* by rank and the token before */
-  PT_HABIT_TYPE,    /* opaque ones, by the type of their input */
-  PT_HABIT_CHAIN,   /* motifs: chains of two to six, by rank */
-  PT_HABIT_BRANCH,  /* motifs from a value to a binary operator that reads the value too, by rank */
-  PT_HABIT_BINARY,  /* binary templates, by rank */
-  PT_HABIT_GROUP,   /* templates that may stand for each other */
-  PT_HABIT_WIDTH,   /* widths */
-  PT_HABIT_RATIO    /* widths over those of the interface: numerator << 32 | denominator */
+  PT_HABIT_RANK,   /* templates of chains, by rank of their input */
+  PT_HABIT_BEFORE, /* by rank and the token before */
+  PT_HABIT_TYPE,   /* opaque ones, by the type of their input */
+  PT_HABIT_CHAIN,  /* motifs: chains of two to six, by rank */
+  PT_HABIT_BRANCH, /* motifs from a value to a binary operator that reads the value too, by rank */
+  PT_HABIT_REGION, /* regions of two to twelve nodes with one value in and one out, by its rank */
+  PT_HABIT_BINARY, /* binary templates, by rank */
+  PT_HABIT_GROUP,  /* templates that may stand for each other */
+  PT_HABIT_WIDTH,  /* widths */
+  PT_HABIT_RATIO   /* widths over those of the interface: numerator << 32 | denominator */
 } PtHabitKind;
 typedef struct PtHabitCount {
   uint64_t key; /* of the list */
@@ -337,6 +341,29 @@ static inline double pt_habits_odds(const PtWalkHabits *h, uint64_t key, uint64_
   return pt_map64_get(&h->odds, pt_hash_mix(key, item), 0);
 }
 
+/* Regions are the library's, too: nodes in topological order, the exit last. */
+#define PT_REGION_MAX 12
+#define PT_REGION_INPUTS 4
+typedef struct PtRegionNode {
+  uint32_t template, n_in;
+  int32_t in[PT_REGION_INPUTS]; /* place in the region, -1: the entry */
+} PtRegionNode;
+typedef struct PtWalkRegion {
+  uint32_t n;
+  PtRegionNode nodes[];
+} PtWalkRegion;
+/* A region in a state: the exit first, makers behind their users. */
+typedef struct PtWalkRegionAt {
+  uint32_t n, nodes[PT_REGION_MAX];
+  PtWalkRef entry;
+} PtWalkRegionAt;
+/* All regions with this exit into out[PT_REGION_MAX]; how many. */
+uint32_t pt_walk_regions(const PtWalkState *s, const PtWalkUses *u, uint32_t exit,
+                         PtWalkRegionAt *out);
+uint64_t pt_walk_region_hash(const PtWalkState *s, const PtWalkRegionAt *r);
+/* UINT32_MAX: it has a node with too many inputs. */
+uint32_t pt_walk_region(PtWalkLibrary *library, const PtWalkState *s, const PtWalkRegionAt *r);
+
 /* Motifs are the library's, so that those of several habits are the same. */
 typedef struct PtWalkMotif {
   uint32_t n;
@@ -359,11 +386,11 @@ typedef struct PtChainPlace {
   const PtWalkHabits *habits;
   const PtWalkFace *face;
   const PtWalkLibrary *library;
-  uint64_t before;    /* token of what makes the first input */
+  uint64_t before; /* token of what makes the first input */
   PtWalkType start;
-  int32_t target;     /* width that is wanted */
-  bool branch;        /* from and to one value: motifs of branches, length 0 to 2 else */
-  bool motifs;        /* a branch elsewhere has none */
+  int32_t target; /* width that is wanted */
+  bool branch;    /* from and to one value: motifs of branches, length 0 to 2 else */
+  bool motifs;    /* a branch elsewhere has none */
 } PtChainPlace;
 bool pt_chain_draw(const PtChainPlace *place, PtWalkDice *dice, PtWalkChain *chain);
 /* The logarithm of the odds that pt_chain_draw gives it; -INFINITY if it never does. Sets end. */
@@ -451,6 +478,9 @@ bool pt_move_join(PtWalker *w);
 bool pt_move_unjoin(PtWalker *w);
 bool pt_move_rewire(PtWalker *w);
 bool pt_move_swap(PtWalker *w);
+bool pt_move_region_in(PtWalker *w);
+bool pt_move_region_out(PtWalker *w);
+bool pt_move_region_swap(PtWalker *w);
 const PtWalkUses *pt_walker_uses(PtWalker *w);
 /* mark[node] of now: reached from the uses, themselves included. Returns how many values they
  * make. */
@@ -484,11 +514,11 @@ bool pt_walk_piece_read(PtWalkLibrary *library, PtWalkPiece *piece, const char *
  */
 struct PtWalkModel {
   PtWalkLibrary *library;
-  GPtrArray *pieces;   /* PtWalkPiece with states */
+  GPtrArray *pieces; /* PtWalkPiece with states */
   uint32_t n_models;
-  PtMap64 weights;     /* of pi */
-  GArray *counts;      /* PtHabitCount of all pieces */
-  PtMap64 features;    /* counts over all pieces */
+  PtMap64 weights;  /* of pi */
+  GArray *counts;   /* PtHabitCount of all pieces */
+  PtMap64 features; /* counts over all pieces */
   double in_family[PT_FEATURE_FAMILIES], kinds_of[PT_FEATURE_FAMILIES];
 };
 /* Takes the pieces: reads their states (those that cannot be walked are dropped), counts. */
@@ -525,7 +555,8 @@ GArray *pt_features_counted(PtFeatures *f, const PtWalkState *s);
 void pt_pairs_add_row(PtPairs *pairs, const PtMap64 *columns, const GArray *real,
                       const GArray *made);
 
-/* ---- style ------------------------------------------------------------------------------------- */
+/* ---- style -------------------------------------------------------------------------------------
+ */
 /* pi under a model's habits: from `pieces` (PtWalkState), and fitted to them. */
 typedef struct PtWalkStyle {
   PtWalkHabits *habits;

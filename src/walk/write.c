@@ -47,7 +47,10 @@ static PtValueId add_stays(Writing *w, const PtTensor *t, PtValueId from) {
     if (equal_tensors(pt_value(w->to, v)->constant, t))
       return v;
   }
-  PtTensor *copy = pt_arena_copy(w->to->arena, t, sizeof *t); /* data: the library's, or of `like` */
+  PtTensor *copy =
+      pt_arena_copy(w->to->arena, t, sizeof *t); /* data: the library's, or of `like` */
+  if (!copy->data && copy->count == 0 && !copy->strings)
+    copy->data = pt_arena_alloc(w->to->arena, 1); /* of no elements, but there */
   PtValueId v = pt_graph_add_constant(w->to, NULL, copy);
   pt_value(w->to, v)->type = pt_type_of_constant(w->to, copy);
   g_array_append_val(w->stays, v);
@@ -123,7 +126,8 @@ static void add_nested(Writing *w, const PtWalkNode *n, const PtWalkTemplate *t,
   for (uint32_t k = 0; k < source->n_captures; k++) {
     PtValueId v = source->captures[k];
     const PtTensor *c = pt_value(t->source, v)->constant;
-    map[v] = c ? add_stays(w, c, w->origins ? v : PT_NONE) : value_of(w, w->s->refs[n->in + data++]);
+    map[v] =
+        c ? add_stays(w, c, w->origins ? v : PT_NONE) : value_of(w, w->s->refs[n->in + data++]);
   }
   for (uint32_t a = 0; a < source->n_attrs; a++)
     if (source->attrs[a].kind == PT_ATTR_GRAPH || source->attrs[a].kind == PT_ATTR_GRAPHS)
@@ -172,7 +176,8 @@ static bool write_node(Writing *w, uint32_t i) {
     outputs[0] = add_axes(w, t, &made, inputs[0]);
   else {
     for (uint32_t k = 0; k < t->n_outputs; k++)
-      outputs[k] = t->outputs >> k & 1 || t->outputs == 0 ? pt_graph_add_value(w->to, NULL) : PT_NONE;
+      outputs[k] =
+          t->outputs >> k & 1 || t->outputs == 0 ? pt_graph_add_value(w->to, NULL) : PT_NONE;
     uint32_t n_slots = t->n_slots;
     while (n_slots > 0 && inputs[n_slots - 1] == PT_NONE)
       n_slots--;
@@ -227,8 +232,7 @@ PtGraph *pt_walk_write(const PtWalkState *s, PtGraph *like, const GArray *origin
   for (uint32_t i = 0; ok && i < s->face->n_out; i++) {
     PtValueId v = w.value[s->outs[i]];
     pt_graph_add_output(w.to, v);
-    pt_value(w.to, v)->type =
-        pt_type_copy(w.to, &pt_value(like, pt_graph_output(like, i))->type);
+    pt_value(w.to, v)->type = pt_type_copy(w.to, &pt_value(like, pt_graph_output(like, i))->type);
   }
   if (ok) {
     pt_graph_refresh_captures(w.to);

@@ -11,8 +11,8 @@ typedef struct World {
   PtWalkState *start;
   PtWalkHabits *habits;
   PtWalkEnergy energy;
-  GPtrArray *states;  /* PtWalkState, one a class */
-  GHashTable *index;  /* hash -> index + 1 */
+  GPtrArray *states; /* PtWalkState, one a class */
+  GHashTable *index; /* hash -> index + 1 */
 } World;
 
 static PtType image(PtGraph *g, int64_t channels) {
@@ -128,7 +128,7 @@ static uint32_t class_of(World *w, const PtWalkState *s) {
 /* ---- automorphisms, by trying every order of nodes
  * ------------------------------------------------- */
 static bool maps(const PtWalkState *s, const uint32_t *to) {
-#define IMAGE(r) ((r) < 0 ? (r) : (PtWalkRef)(to[(r) >> 3] << 3 | ((r) & 7)))
+#define IMAGE(r) ((r) < 0 ? (r) : (PtWalkRef)(to[(r) >> 3] << 3 | ((r)&7)))
   for (uint32_t i = 0; i < s->face->n_out; i++)
     if (IMAGE(s->outs[i]) != s->outs[i])
       return false;
@@ -168,7 +168,8 @@ static double log_pi(World *w, PtWalker *walker, uint32_t i) {
 
 /* ---- flows
  * ------------------------------------------------------------------------------------------ */
-/* Probability of going from class a to class b by moves of a pair, the share of the move included. */
+/* Probability of going from class a to class b by moves of a pair, the share of the move included.
+ */
 typedef struct Flow {
   PtMap64 p; /* by target + 1 */
 } Flow;
@@ -187,13 +188,15 @@ static double add_flows(World *w, PtWalker *walker, uint32_t move, Flow *flow) {
                   walker->log_ratio;
     uint32_t to = class_of(w, walker->next);
     g_assert_cmpuint(to, <, MAX_CLASSES);
-    *pt_map64_at(&flow->p, to + 1) += walker->dice.odds * MIN(1, exp(gain)) * pt_walk_moves[move].weight;
+    *pt_map64_at(&flow->p, to + 1) +=
+        walker->dice.odds * MIN(1, exp(gain)) * pt_walk_moves[move].weight;
   } while (pt_dice_next(&walker->dice));
   return total;
 }
 
 static uint32_t pair_of(const char *name) {
-  static const char *const pairs[][2] = {{"insert", "delete"}, {"join", "unjoin"}};
+  static const char *const pairs[][2] = {
+      {"insert", "delete"}, {"join", "unjoin"}, {"region in", "region out"}};
   for (uint32_t i = 0; i < G_N_ELEMENTS(pairs); i++)
     if (g_str_equal(name, pairs[i][0]) || g_str_equal(name, pairs[i][1]))
       return i + 1;
@@ -278,7 +281,7 @@ static void check_chain(World *w, const double *pi) {
 
 static void check_world(PtGraph *graph, uint32_t most, bool chain) {
   World *w = world_new(graph, most);
-  uint32_t n_groups = pt_walk_n_moves + 2;
+  uint32_t n_groups = pt_walk_n_moves + 3;
   g_autofree Flow ***flows = g_new0(Flow **, MAX_CLASSES);
   explore(w, flows, n_groups);
   uint32_t n = w->states->len;

@@ -7,6 +7,7 @@
 #include "walk/walk_private.h"
 
 static PtWalkModel *model;
+static uint32_t all_made, all_refused;
 
 static GPtrArray *cut(const char *path) {
   g_autoptr(GError) error = NULL;
@@ -69,7 +70,9 @@ static void check_normal_form(PtGraph *piece) {
 }
 
 /* Weights as inputs: nothing has to be made up, and the runtime sees every shape. */
-static void check_loads(PtGraph *g, const PtGraph *real, const char *name) {
+/* False where ONNX Runtime's own optimizer breaks the graph (it does so on half-made
+ * normalizations): the sentinel room leaves these out. */
+static bool check_loads(PtGraph *g, const PtGraph *real, const char *name) {
   g_autoptr(GError) error = NULL;
   g_assert_true(pt_graph_check(g, &error));
   g_autofree PtRole *roles = pt_roles(g);
@@ -84,8 +87,14 @@ static void check_loads(PtGraph *g, const PtGraph *real, const char *name) {
   }
   PtSessionOptions options = {.level = PT_LEVEL_ALL, .native = true, .threads = 1};
   g_autoptr(PtSession) session = pt_session_new(g, &options, &error);
-  if (!session)
-    g_error("%s: %s", name, error->message);
+  if (!session) {
+    options.level = PT_LEVEL_NONE;
+    g_clear_error(&error);
+    session = pt_session_new(g, &options, &error);
+    if (!session)
+      g_error("%s: %s", name, error->message);
+    return false;
+  }
   g_assert_cmpuint(pt_session_n_outputs(session), ==, real->outputs->len);
   g_autoptr(PtGraph) types = pt_graph_new();
   for (uint32_t i = 0; i < real->outputs->len; i++) {
@@ -96,6 +105,7 @@ static void check_loads(PtGraph *g, const PtGraph *real, const char *name) {
       if (got.dims[d].size >= 0 && want.dims[d].size >= 0)
         g_assert_cmpint(got.dims[d].size, ==, want.dims[d].size);
   }
+  return true;
 }
 
 static void test_model(const void *data) {
@@ -107,7 +117,7 @@ static void test_model(const void *data) {
     check_normal_form(pieces->pdata[i]);
   PtWalkOptions options = {.k = 3, .steps = 500};
   g_autoptr(PtWalkBuckets) buckets = pt_walk_buckets_new(model, pieces, &options, &seed);
-  uint32_t walked = 0, made = 0;
+  uint32_t walked = 0, made = 0, refused = 0;
   for (guint i = 0; i < pieces->len; i++) {
     PtWalkStats stats = pt_walk_buckets_stats(buckets, i);
     walked += stats.walked;
@@ -115,11 +125,13 @@ static void test_model(const void *data) {
     for (uint32_t j = 0; j < stats.made; j++) {
       g_autoptr(PtGraph) g = pt_walk_buckets_sentinel(buckets, i, j);
       g_assert_nonnull(g);
-      check_loads(g, pieces->pdata[i], data);
+      refused += !check_loads(g, pieces->pdata[i], data);
     }
   }
   g_test_message("%u of %u pieces walked, %u of %u sentinels", walked, pieces->len, made,
                  3 * pieces->len);
+  all_made += made;
+  all_refused += refused;
   g_assert_cmpuint(made * 10, >=, walked * 3 * 7); /* the rest is filled by the sentinel room */
 }
 
@@ -139,6 +151,7 @@ int main(int argc, char **argv) {
       g_test_add_data_func(name, files->pdata[i], test_model);
   }
   int failed = g_test_run();
+  g_assert_cmpuint(all_refused * 100, <=, all_made);
   pt_walk_model_free(model);
   return failed;
 }
