@@ -90,6 +90,31 @@ static PtCandidateFile *encode_normal(const Making *m, size_t index, PtBucket *b
   return file;
 }
 
+static void add_sentinels(const Making *m, PtBucket *bucket, const GPtrArray *sentinels,
+                          PtRng *rng) {
+  for (guint i = 0; i < sentinels->len && bucket->candidates->len <= m->options->k; i++) {
+    PtCandidateFile *file =
+        pt_candidate_encode(g_ptr_array_index(sentinels, i), NULL, m->imports, m->noise, rng, NULL);
+    if (file)
+      g_ptr_array_add(bucket->candidates, file);
+  }
+}
+
+/* Sentinels that could not go out are made up for by modified pieces: a real piece alone in its
+ * bucket would be known. Twice as many are made as are missing, as some may not go out either. */
+static bool fill_bucket(const Making *m, size_t index, PtBucket *bucket, PtRng *rng,
+                        GError **error) {
+  uint32_t missing = m->options->k + 1 - bucket->candidates->len, count = 0;
+  g_autoptr(GPtrArray) none = g_ptr_array_new(), /* other threads are changing the siblings */
+      made = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+  g_autoptr(PtRng) own = pt_rng_new(m->seed, "fill", index);
+  if (!pt_sentinel_make(PT_MODE_MODIFY, bucket->real, none, m->corpus, 2 * missing, own, made,
+                        &count, error))
+    return false;
+  add_sentinels(m, bucket, made, rng);
+  return true;
+}
+
 /* Only what is encoded stays in memory: a bucket's graphs are ten times as large. A sentinel that
  * cannot go out is one less, never a reason to fail. */
 static bool make_bucket(const Making *m, size_t index, GError **error) {
@@ -104,13 +129,8 @@ static bool make_bucket(const Making *m, size_t index, GError **error) {
   if (!real)
     return false;
   g_ptr_array_add(bucket->candidates, real);
-  for (guint i = 0; i < sentinels->len; i++) {
-    PtCandidateFile *file =
-        pt_candidate_encode(g_ptr_array_index(sentinels, i), NULL, m->imports, m->noise, rng, NULL);
-    if (file)
-      g_ptr_array_add(bucket->candidates, file);
-  }
-  return true;
+  add_sentinels(m, bucket, sentinels, rng);
+  return bucket->candidates->len > m->options->k || fill_bucket(m, index, bucket, rng, error);
 }
 
 static void make_task(size_t index, void *data) {
