@@ -130,6 +130,14 @@ void pt_dir_remove(const char *path);
  * g_ptr_array_unref. */
 GPtrArray *pt_dir_list(const char *path, const char *suffix, GError **error);
 
+/* ---- data files ---------------------------------------------------------------------------------
+ * Those that ship with the program: in PROTEUS_DATA, the source tree, beside the installed program,
+ * the system's folders. The path, caller frees; NULL: none is found. */
+char *pt_data_find(const char *name);
+/* zlib; NULL if it fails or gives more than max bytes. Unpacking takes hostile input. */
+GBytes *pt_data_pack(const void *data, size_t size, size_t max);
+GBytes *pt_data_unpack(const void *data, size_t size, size_t max);
+
 /* ---- threads and progress -----------------------------------------------------------------------
  */
 /* 0 means as many as the machine has cores. */

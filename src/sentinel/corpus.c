@@ -5,7 +5,6 @@
 
 #include "onnx/onnx.h"
 
-#include <gio/gio.h>
 #include <string.h>
 
 #define MAX_RAW ((size_t)1 << 28)
@@ -23,24 +22,6 @@ struct PtCorpus {
 /* clang-format off */
 G_STATIC_ASSERT(sizeof(PtFace) % 8 == 0);
 /* clang-format on */
-
-GBytes *pt_convert(GConverter *converter, const void *data, size_t size, size_t max) {
-  g_autoptr(GByteArray) out = g_byte_array_new();
-  size_t at = 0;
-  for (;;) {
-    uint8_t buffer[16384];
-    gsize took, gave;
-    GConverterResult r =
-        g_converter_convert(converter, (const uint8_t *)data + at, size - at, buffer, sizeof buffer,
-                            G_CONVERTER_INPUT_AT_END, &took, &gave, NULL);
-    if (r == G_CONVERTER_ERROR || out->len + gave > max)
-      return NULL;
-    at += took;
-    g_byte_array_append(out, buffer, (guint)gave);
-    if (r == G_CONVERTER_FINISHED)
-      return g_byte_array_free_to_bytes(g_steal_pointer(&out));
-  }
-}
 
 static bool damaged(const char *path, GError **error) {
   g_set_error(error, PT_SENTINEL_ERROR, PT_ERR_INPUT,
@@ -71,23 +52,6 @@ static bool index_raw(PtCorpus *c, const char *path, GError **error) {
   return true;
 }
 
-/* PROTEUS_DATA, the source tree, beside the installed program. */
-static char *shipped_path(void) {
-  g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
-  g_autofree char *bin = program ? g_path_get_dirname(program) : NULL;
-  g_autofree char *beside = bin ? g_build_filename(bin, "..", "share", "proteus", NULL) : NULL;
-  const char *const folders[] = {g_getenv("PROTEUS_DATA"), PT_SOURCE_DIR "/data", beside,
-                                 "/usr/local/share/proteus", "/usr/share/proteus"};
-  for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
-    char *path =
-        folders[i] && *folders[i] ? g_build_filename(folders[i], PT_CORPUS_FILE, NULL) : NULL;
-    if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR))
-      return path;
-    g_free(path);
-  }
-  return NULL;
-}
-
 static GBytes *inflate(const char *path, uint32_t *n, GError **error) {
   g_autoptr(GBytes) file = pt_file_map(path, MAX_RAW, error);
   if (!file)
@@ -100,9 +64,8 @@ static GBytes *inflate(const char *path, uint32_t *n, GError **error) {
     return NULL;
   }
   memcpy(&head, data, sizeof head);
-  g_autoptr(GZlibDecompressor) z = g_zlib_decompressor_new(G_ZLIB_COMPRESSOR_FORMAT_ZLIB);
   GBytes *raw = head.version == PT_CORPUS_VERSION && head.face_size == sizeof(PtFace)
-                    ? pt_convert(G_CONVERTER(z), data + sizeof head, size - sizeof head, MAX_RAW)
+                    ? pt_data_unpack(data + sizeof head, size - sizeof head, MAX_RAW)
                     : NULL;
   *n = head.n;
   if (!raw)
@@ -111,7 +74,7 @@ static GBytes *inflate(const char *path, uint32_t *n, GError **error) {
 }
 
 PtCorpus *pt_corpus_open(const char *path, GError **error) {
-  g_autofree char *found = path ? g_strdup(path) : shipped_path();
+  g_autofree char *found = path ? g_strdup(path) : pt_data_find(PT_CORPUS_FILE);
   if (!found) {
     g_set_error(error, PT_SENTINEL_ERROR, PT_ERR_ENVIRONMENT,
                 "The corpus of public pieces (%s) is not there; set PROTEUS_DATA to its folder or "

@@ -93,8 +93,7 @@ static bool write_corpus(const Build *b, const char *path, GError **error) {
   g_byte_array_append(raw, b->faces->data, b->faces->len);
   g_byte_array_append(raw, b->sizes->data, b->sizes->len);
   g_byte_array_append(raw, b->pieces->data, b->pieces->len);
-  g_autoptr(GZlibCompressor) z = g_zlib_compressor_new(G_ZLIB_COMPRESSOR_FORMAT_ZLIB, 9);
-  g_autoptr(GBytes) packed = pt_convert(G_CONVERTER(z), raw->data, raw->len, SIZE_MAX);
+  g_autoptr(GBytes) packed = pt_data_pack(raw->data, raw->len, SIZE_MAX);
   if (!packed) {
     g_set_error(error, PT_SENTINEL_ERROR, PT_ERR_INTERNAL,
                 "The corpus for %s cannot be compressed.", path);

@@ -4,8 +4,6 @@
 
 #include "sentinel/sentinel_private.h"
 
-#include <gio/gio.h>
-
 #define PT_CORPUS_FILE "pieces.bin"
 #define PT_CORPUS_MAGIC "PTPIECES"
 #define PT_CORPUS_VERSION 1
@@ -14,8 +12,5 @@ typedef struct PtCorpusHead {
   char magic[8];
   uint32_t version, face_size, n, unused;
 } PtCorpusHead;
-
-/* Everything through a converter; NULL if it fails or gives more than max bytes. */
-GBytes *pt_convert(GConverter *converter, const void *data, size_t size, size_t max);
 
 #endif

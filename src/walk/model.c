@@ -4,8 +4,6 @@
 
 #include "onnx/onnx.h"
 
-#include <gio/gio.h>
-
 #define FILE_NAME "walk.bin"
 #define MAX_RAW ((size_t)1 << 28)
 #define MAX_PIECES 100000
@@ -86,24 +84,6 @@ void pt_walk_window(PtWalkFace *face, uint32_t n, PtRng *rng) {
 
 /* ---- reading
  * ----------------------------------------------------------------------------------------- */
-static GBytes *convert(GConverter *converter, const void *data, size_t size) {
-  g_autoptr(GByteArray) out = g_byte_array_new();
-  size_t at = 0;
-  for (;;) {
-    uint8_t buffer[16384];
-    gsize took, gave;
-    GConverterResult r =
-        g_converter_convert(converter, (const uint8_t *)data + at, size - at, buffer, sizeof buffer,
-                            G_CONVERTER_INPUT_AT_END, &took, &gave, NULL);
-    if (r == G_CONVERTER_ERROR || out->len + gave > MAX_RAW)
-      return NULL;
-    at += took;
-    g_byte_array_append(out, buffer, (guint)gave);
-    if (r == G_CONVERTER_FINISHED)
-      return g_byte_array_free_to_bytes(g_steal_pointer(&out));
-  }
-}
-
 static bool damaged(const char *path, GError **error) {
   g_set_error(error, PT_WALK_ERROR, PT_ERR_INPUT,
               "%s is no trained generator of this version; make one with proteus train.", path);
@@ -163,24 +143,8 @@ static PtWalkModel *model_of(const Head *head, GBytes *raw) {
   return m;
 }
 
-/* PROTEUS_DATA, the source tree, beside the installed program. */
-static char *shipped_path(void) {
-  g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
-  g_autofree char *bin = program ? g_path_get_dirname(program) : NULL;
-  g_autofree char *beside = bin ? g_build_filename(bin, "..", "share", "proteus", NULL) : NULL;
-  const char *const folders[] = {g_getenv("PROTEUS_DATA"), PT_SOURCE_DIR "/data", beside,
-                                 "/usr/local/share/proteus", "/usr/share/proteus"};
-  for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
-    char *path = folders[i] && *folders[i] ? g_build_filename(folders[i], FILE_NAME, NULL) : NULL;
-    if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR))
-      return path;
-    g_free(path);
-  }
-  return NULL;
-}
-
 PtWalkModel *pt_walk_model_open(const char *path, GError **error) {
-  g_autofree char *found = path ? g_strdup(path) : shipped_path();
+  g_autofree char *found = path ? g_strdup(path) : pt_data_find(FILE_NAME);
   if (!found) {
     g_set_error(error, PT_WALK_ERROR, PT_ERR_ENVIRONMENT,
                 "The trained generator (%s) is not there; set PROTEUS_DATA to its folder or make "
@@ -197,11 +161,10 @@ PtWalkModel *pt_walk_model_open(const char *path, GError **error) {
   PtWalkModel *m = NULL;
   if (size > sizeof head) {
     memcpy(&head, data, sizeof head);
-    g_autoptr(GZlibDecompressor) z = g_zlib_decompressor_new(G_ZLIB_COMPRESSOR_FORMAT_ZLIB);
     bool ours = memcmp(head.magic, magic, sizeof magic) == 0 && head.pieces <= MAX_PIECES &&
                 head.weights <= MAX_WEIGHTS;
     g_autoptr(GBytes) raw =
-        ours ? convert(G_CONVERTER(z), data + sizeof head, size - sizeof head) : NULL;
+        ours ? pt_data_unpack(data + sizeof head, size - sizeof head, MAX_RAW) : NULL;
     m = raw ? model_of(&head, raw) : NULL;
   }
   if (!m)
@@ -252,8 +215,7 @@ bool pt_walk_model_write(const PtWalkModel *m, const char *path, GError **error)
     if (!add_piece(raw, m->pieces->pdata[i], error))
       return false;
   head.weights = add_weights(raw, &m->weights);
-  g_autoptr(GZlibCompressor) z = g_zlib_compressor_new(G_ZLIB_COMPRESSOR_FORMAT_ZLIB, 9);
-  g_autoptr(GBytes) packed = convert(G_CONVERTER(z), raw->data, raw->len);
+  g_autoptr(GBytes) packed = pt_data_pack(raw->data, raw->len, MAX_RAW);
   if (!packed) {
     g_set_error(error, PT_WALK_ERROR, PT_ERR_INTERNAL, "What %s would hold cannot be compressed.",
                 path);
