@@ -3,6 +3,7 @@
  * [--iterations N] [--loads N] Each step is the command line in a process of its own, so time and
  * peak memory are what a user has. */
 #include "onnx/onnx.h"
+#include "places.h"
 #include "runtime/runtime.h"
 
 #include <errno.h>

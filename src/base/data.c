@@ -1,5 +1,6 @@
 /* Files that ship with the program: where they are, and how they are packed. */
 #include "base/base.h"
+#include "places.h"
 
 #include <gio/gio.h>
 

@@ -1,4 +1,5 @@
 /* library.c: finds ONNX Runtime, loads it once, opens its one environment. */
+#include "places.h"
 #include "runtime/runtime_private.h"
 
 #include <dlfcn.h>

@@ -2,6 +2,7 @@
  * back. */
 #include "onnx/onnx.h"
 #include "optimize/optimize.h"
+#include "places.h"
 #include "restore/restore_private.h"
 
 #include <string.h>
