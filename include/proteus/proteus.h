@@ -142,4 +142,17 @@ bool pt_fill_file(const char *skeleton, const char *out, const char *seed, unsig
  */
 char *pt_inspect(const char *path, bool json, GError **error);
 
+/* A picture of a bucket, real piece and sentinels side by side, drawn by Graphviz's program dot. */
+typedef struct PtDrawOptions {
+  const char *bundle, *secret;
+  const char *out; /* .svg: one bucket; .html: a page of all; .dot: one bucket, needs no Graphviz */
+  uint32_t bucket; /* 1 and up, in the secret's order; 0: all, or the first */
+  uint32_t most;   /* candidates to show, the real one among them; 0: all */
+  bool blind;      /* by id, the real one not marked (in .html a box shows it) */
+} PtDrawOptions;
+typedef struct PtDrawReport {
+  uint32_t buckets, candidates; /* drawn */
+} PtDrawReport;
+bool pt_draw_sentinels(const PtDrawOptions *options, PtDrawReport *report, GError **error);
+
 #endif
