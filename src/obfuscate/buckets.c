@@ -14,6 +14,7 @@ static void bucket_free(void *data) {
   PtBucket *bucket = data;
   g_array_unref(bucket->occurrences);
   g_ptr_array_unref(bucket->candidates);
+  g_hash_table_unref(bucket->hashes);
   g_clear_pointer(&bucket->real, pt_graph_unref);
   g_clear_pointer(&bucket->fixed, g_hash_table_unref);
   g_free(bucket->model_value);
@@ -40,6 +41,7 @@ static PtBucket *bucket_new(uint32_t piece) {
   bucket->occurrences = g_array_new(FALSE, FALSE, sizeof(PtOccurrence));
   g_array_set_clear_func(bucket->occurrences, occurrence_clear);
   bucket->candidates = g_ptr_array_new_with_free_func(pt_candidate_file_free);
+  bucket->hashes = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
   PtOccurrence first = {piece, NULL};
   g_array_append_val(bucket->occurrences, first);
   return bucket;

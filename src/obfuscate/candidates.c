@@ -11,6 +11,7 @@ void pt_candidate_file_free(void *data) {
     return;
   g_clear_pointer(&file->bytes, g_bytes_unref);
   g_clear_pointer(&file->weights, g_array_unref);
+  g_clear_pointer(&file->sent, pt_graph_unref);
   g_free(file->sha256);
   g_free(file);
 }
@@ -133,11 +134,12 @@ PtCandidateFile *pt_candidate_encode(const PtGraph *graph, const PtValueId *mode
   PtCandidateFile *file = g_new0(PtCandidateFile, 1);
   pt_random_hex(rng, file->id);
   file->bytes = bytes;
+  file->sent = g_steal_pointer(&scrubbed);
   gsize size;
   const void *data = g_bytes_get_data(bytes, &size);
   file->sha256 = pt_sha256_hex(data, size);
   if (model_value)
-    file->weights = weights_of(graph, scrubbed, source, model_value);
+    file->weights = weights_of(graph, file->sent, source, model_value);
   return file;
 }
 

@@ -22,6 +22,7 @@ typedef struct PtBucket {
   PtValueId *model_value; /* [values of real] the model's value */
   GHashTable *fixed; /* model's constants (ids + 1) that go out as they are; NULL until needed */
   GPtrArray *candidates; /* PtCandidateFile, the real one first; empty if kept */
+  GHashTable *hashes;    /* guint64*: of the candidates' graphs */
   char *kept;            /* why it cannot go out, or NULL */
 } PtBucket;
 /* One a distinct piece, without sentinels; GPtrArray of PtBucket. Two pieces share one only if
@@ -41,6 +42,7 @@ typedef struct PtCandidateWeight {
 typedef struct PtCandidateFile {
   char id[33];
   GBytes *bytes;
+  PtGraph *sent; /* what the bytes are of, until it has been tried; or NULL */
   char *sha256;
   GArray *weights; /* PtCandidateWeight of the real one; NULL for a sentinel */
 } PtCandidateFile;
@@ -53,8 +55,8 @@ PtGraph *pt_common_imports(GPtrArray *buckets);
 /* What the real pieces need of noise.bin, with room for sentinels as large as the largest of them.
  */
 void pt_common_need(GPtrArray *buckets, PtNoiseNeed *need);
-/* The candidate as it is sent. PT_BUNDLE_ERROR: it cannot go out. model_value: of the real one,
- * else NULL. */
+/* The candidate as it is sent, with its graph. PT_BUNDLE_ERROR: it cannot go out. model_value: of
+ * the real one, else NULL. */
 PtCandidateFile *pt_candidate_encode(const PtGraph *graph, const PtValueId *model_value,
                                      const PtGraph *imports, const PtNoise *noise, PtRng *rng,
                                      GError **error);
@@ -62,6 +64,18 @@ PtCandidateFile *pt_candidate_encode(const PtGraph *graph, const PtValueId *mode
 GPtrArray *pt_candidates_sorted(GPtrArray *buckets);
 bool pt_candidates_write(GPtrArray *candidates, const char *folder,
                          const PtObfuscateOptions *options, GError **error);
+
+/* ---- trial.c: what whoever has the bundle can find out by running it ---------------------------
+ */
+/* A sentinel that does what the real piece of its bucket does not (the optimizer breaks on it, its
+ * outputs are not finite, or all zero) would be known for one. The other way about is no mark: what
+ * the real piece does, its sentinels may do, too. */
+typedef struct PtTrial PtTrial;
+/* noise: noise.bin as written, borrowed; seed: of the inputs. */
+PtTrial *pt_trial_new(const PtCandidateFile *real, GBytes *noise, const PtSeed *seed);
+void pt_trial_free(PtTrial *trial);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtTrial, pt_trial_free)
+bool pt_trial_passes(const PtTrial *trial, const PtCandidateFile *file);
 
 /* ---- keep.c: the secret
  * --------------------------------------------------------------------------------- */

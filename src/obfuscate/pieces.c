@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#define FILL_PASSES 3
+
 G_DEFINE_QUARK(pt - obfuscate - error - quark, pt_obfuscate_error)
 
 /* ---- sentinels
@@ -34,38 +36,45 @@ typedef struct Making {
   GPtrArray *buckets;
   PtCorpus *corpus;
   PtSentinelMode mode;
+  GPtrArray *reals;     /* [buckets] PtGraph: the real pieces as they were cut */
   PtSentinelWalk *walk; /* mode walk, or NULL */
   uint32_t *place;      /* [buckets] of the bucket's piece in the walk */
   const PtSeed *seed;
   const PtObfuscateOptions *options;
   const PtGraph *imports;
   const PtNoise *noise;
-  GError **errors; /* [buckets] */
+  GBytes *noise_bytes; /* noise.bin, mapped */
+  GError **errors;     /* [buckets] */
   GMutex lock;
   uint64_t done;
 } Making;
 
+static GPtrArray *siblings_of(const Making *m, size_t index) {
+  GPtrArray *siblings = g_ptr_array_new();
+  for (guint b = 0; b < m->buckets->len; b++)
+    if (b != index && !((const PtBucket *)m->buckets->pdata[b])->kept)
+      g_ptr_array_add(siblings, m->reals->pdata[b]);
+  return siblings;
+}
+
+/* More than k, in place of those that do not pass their trial. */
+static uint32_t wanted(const Making *m) {
+  return m->options->k + m->options->k / 4 + 2;
+}
+
 static GPtrArray *make_sentinels(const Making *m, size_t index, GError **error) {
-  const PtBucket *bucket = g_ptr_array_index(m->buckets, index);
   g_autoptr(GPtrArray) made = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
   if (m->options->k == 0)
     return g_steal_pointer(&made);
-  if (m->walk) {
-    uint32_t count = 0;
-    g_autoptr(PtRng) rng = pt_rng_new(m->seed, "sentinel", index);
-    bool ok = pt_sentinel_walk_make(m->walk, m->place[index], m->corpus, rng, made, &count, error);
-    return ok ? g_steal_pointer(&made) : NULL;
-  }
-  g_autoptr(GPtrArray) siblings = g_ptr_array_new();
-  for (guint b = 0; b < m->buckets->len; b++) {
-    const PtBucket *other = g_ptr_array_index(m->buckets, b);
-    if (b != index && !other->kept)
-      g_ptr_array_add(siblings, other->real);
-  }
   g_autoptr(PtRng) rng = pt_rng_new(m->seed, "sentinel", index);
   uint32_t count = 0;
-  bool ok = pt_sentinel_make(m->mode, bucket->real, siblings, m->corpus, m->options->k, rng, made,
-                             &count, error);
+  if (m->walk)
+    return pt_sentinel_walk_make(m->walk, m->place[index], made, &count, error)
+               ? g_steal_pointer(&made)
+               : NULL;
+  g_autoptr(GPtrArray) siblings = siblings_of(m, index);
+  bool ok = pt_sentinel_make(m->mode, m->reals->pdata[index], siblings, m->corpus, wanted(m), rng,
+                             made, &count, error);
   return ok ? g_steal_pointer(&made) : NULL;
 }
 
@@ -90,28 +99,47 @@ static PtCandidateFile *encode_normal(const Making *m, size_t index, PtBucket *b
   return file;
 }
 
-static void add_sentinels(const Making *m, PtBucket *bucket, const GPtrArray *sentinels,
-                          PtRng *rng) {
+static bool is_there(const PtBucket *bucket, uint64_t hash) {
+  return g_hash_table_contains(bucket->hashes, &hash);
+}
+
+static void add_sentinels(const Making *m, PtBucket *bucket, const PtTrial *trial,
+                          const GPtrArray *sentinels, PtRng *rng) {
   for (guint i = 0; i < sentinels->len && bucket->candidates->len <= m->options->k; i++) {
+    uint64_t hash = pt_sentinel_hash(sentinels->pdata[i]);
+    if (is_there(bucket, hash))
+      continue;
     PtCandidateFile *file =
         pt_candidate_encode(g_ptr_array_index(sentinels, i), NULL, m->imports, m->noise, rng, NULL);
-    if (file)
-      g_ptr_array_add(bucket->candidates, file);
+    if (!file)
+      continue;
+    bool passes = pt_trial_passes(trial, file);
+    g_clear_pointer(&file->sent, pt_graph_unref);
+    if (!passes) {
+      pt_candidate_file_free(file);
+      continue;
+    }
+    g_hash_table_add(bucket->hashes, g_memdup2(&hash, sizeof hash));
+    g_ptr_array_add(bucket->candidates, file);
   }
 }
 
-/* Sentinels that could not go out are made up for by modified pieces: a real piece alone in its
- * bucket would be known. Twice as many are made as are missing, as some may not go out either. */
-static bool fill_bucket(const Making *m, size_t index, PtBucket *bucket, PtRng *rng,
-                        GError **error) {
-  uint32_t missing = m->options->k + 1 - bucket->candidates->len, count = 0;
-  g_autoptr(GPtrArray) none = g_ptr_array_new(), /* other threads are changing the siblings */
-      made = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+/* Those that could not go out are made up for by modified pieces: a real piece alone in its bucket
+ * would be known. A few more than are missing, as some may not go out either. */
+static bool fill_bucket(const Making *m, size_t index, PtBucket *bucket, const PtTrial *trial,
+                        PtRng *rng, GError **error) {
+  g_autoptr(GPtrArray) siblings = siblings_of(m, index);
   g_autoptr(PtRng) own = pt_rng_new(m->seed, "fill", index);
-  if (!pt_sentinel_make(PT_MODE_MODIFY, bucket->real, none, m->corpus, 2 * missing, own, made,
-                        &count, error))
-    return false;
-  add_sentinels(m, bucket, made, rng);
+  for (int pass = 0; pass < FILL_PASSES && bucket->candidates->len <= m->options->k; pass++) {
+    uint32_t missing = m->options->k + 1 - bucket->candidates->len, count = 0;
+    g_autoptr(GPtrArray) made = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+    if (!pt_sentinel_make(PT_MODE_MODIFY, m->reals->pdata[index], siblings, m->corpus,
+                          missing + missing / 4 + 2, own, made, &count, error))
+      return false;
+    add_sentinels(m, bucket, trial, made, rng);
+    if (count == 0)
+      break;
+  }
   return true;
 }
 
@@ -129,8 +157,16 @@ static bool make_bucket(const Making *m, size_t index, GError **error) {
   if (!real)
     return false;
   g_ptr_array_add(bucket->candidates, real);
-  add_sentinels(m, bucket, sentinels, rng);
-  return bucket->candidates->len > m->options->k || fill_bucket(m, index, bucket, rng, error);
+  uint64_t hash = pt_sentinel_hash(bucket->real);
+  g_hash_table_add(bucket->hashes, g_memdup2(&hash, sizeof hash));
+  if (m->options->k == 0)
+    return true;
+  PtSeed seed = pt_seed_derive(m->seed, "trial", index);
+  g_autoptr(PtTrial) trial = pt_trial_new(real, m->noise_bytes, &seed);
+  g_clear_pointer(&real->sent, pt_graph_unref);
+  add_sentinels(m, bucket, trial, sentinels, rng);
+  return bucket->candidates->len > m->options->k ||
+         fill_bucket(m, index, bucket, trial, rng, error);
 }
 
 static void make_task(size_t index, void *data) {
@@ -143,16 +179,15 @@ static void make_task(size_t index, void *data) {
 }
 
 static bool begin_walk(Making *m, GError **error) {
-  g_autoptr(GPtrArray) reals = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+  g_autoptr(GPtrArray) walked = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
   if (m->mode != PT_MODE_WALK || m->options->k == 0)
     return true;
   for (guint b = 0; b < m->buckets->len; b++) {
-    const PtBucket *bucket = g_ptr_array_index(m->buckets, b);
-    m->place[b] = reals->len;
-    if (!bucket->kept)
-      g_ptr_array_add(reals, pt_graph_ref(bucket->real));
+    m->place[b] = walked->len;
+    if (!((const PtBucket *)m->buckets->pdata[b])->kept)
+      g_ptr_array_add(walked, pt_graph_ref(m->reals->pdata[b]));
   }
-  m->walk = pt_sentinel_walk_new(reals, NULL, m->options->k, m->seed, m->options->threads,
+  m->walk = pt_sentinel_walk_new(walked, NULL, wanted(m), m->seed, m->options->threads,
                                  &m->options->progress, error);
   return m->walk != NULL;
 }
@@ -160,6 +195,10 @@ static bool begin_walk(Making *m, GError **error) {
 static bool make_all(Making *m, GError **error) {
   guint n = m->buckets->len;
   g_autofree uint32_t *place = g_new0(uint32_t, (gsize)n + 1);
+  g_autoptr(GPtrArray) reals = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+  for (guint b = 0; b < n; b++)
+    g_ptr_array_add(reals, pt_graph_ref(((const PtBucket *)m->buckets->pdata[b])->real));
+  m->reals = reals;
   m->place = place;
   if (!begin_walk(m, error))
     return false;
@@ -193,14 +232,18 @@ static bool write_manifest(const Output *o, GError **error) {
   return pt_manifest_write(manifest, o->options->bundle, error);
 }
 
+/* Before all else: candidates are tried with it. */
+static bool write_noise(const Output *o, const PtSite *site, GBytes **mapped, GError **error) {
+  g_autofree char *path = g_build_filename(site->folder, PT_NOISE_FILE, NULL);
+  pt_progress(&o->options->progress, "writing noise", 0, 0);
+  return pt_noise_write(&o->noise, path, o->options->threads, error) &&
+         (*mapped = pt_file_map(path, 0, error));
+}
+
 /* The secret comes last: without it the folder is of no use, with it everything is there. */
 static bool write_all(const Output *o, const PtSite *site, GError **error) {
   const PtObfuscateOptions *options = o->options;
-  g_autofree char *noise_path = g_build_filename(site->folder, PT_NOISE_FILE, NULL);
-  if (!pt_candidates_write(o->candidates, site->folder, options, error))
-    return false;
-  pt_progress(&options->progress, "writing noise", 0, 0);
-  if (!pt_noise_write(&o->noise, noise_path, options->threads, error) ||
+  if (!pt_candidates_write(o->candidates, site->folder, options, error) ||
       !write_manifest(o, error) || !pt_site_stamp(site, error))
     return false;
   g_autoptr(PtSecret) secret = pt_make_secret(o->model, o->partition, o->buckets, &o->noise,
@@ -208,11 +251,25 @@ static bool write_all(const Output *o, const PtSite *site, GError **error) {
   return secret && pt_secret_write(secret, site->secret, error);
 }
 
+/* In the folder, which is there. */
+static bool make_bundle(Output *o, Making *making, const PtSite *site, GError **error) {
+  g_autoptr(GBytes) noise = NULL;
+  if (!write_noise(o, site, &noise, error))
+    return false;
+  making->noise_bytes = noise;
+  if (!make_all(making, error))
+    return false;
+  g_autoptr(GPtrArray) candidates = pt_candidates_sorted(o->buckets);
+  o->candidates = candidates;
+  if (!write_all(o, site, error))
+    return false;
+  return true;
+}
+
 static void fill_report(const Output *o, PtObfuscateReport *report) {
   const GPtrArray *pieces = o->partition->pieces;
   *report = (PtObfuscateReport){.pieces = pieces->len,
                                 .buckets = o->buckets->len,
-                                .candidates = o->candidates->len,
                                 .smallest = pieces->len ? UINT32_MAX : 0,
                                 .noise_bytes = pt_noise_file_size(&o->noise)};
   report->nodes = pt_graph_n_nodes(o->model);
@@ -226,10 +283,11 @@ static void fill_report(const Output *o, PtObfuscateReport *report) {
     uint32_t count = MAX(bucket->candidates->len, 1);
     report->missing += o->options->k + 1 - MIN(o->options->k + 1, count);
     report->search_space_log10 += log10(count);
+    report->candidates += bucket->candidates->len;
+    for (guint i = 0; i < bucket->candidates->len; i++)
+      report->bundle_bytes +=
+          g_bytes_get_size(((const PtCandidateFile *)bucket->candidates->pdata[i])->bytes);
   }
-  for (guint i = 0; i < o->candidates->len; i++)
-    report->bundle_bytes +=
-        g_bytes_get_size(((const PtCandidateFile *)g_ptr_array_index(o->candidates, i))->bytes);
 }
 
 /* If not one piece can go out, there is nothing to send. */
@@ -280,11 +338,9 @@ bool pt_obfuscate_pieces(PtGraph *model, PtPartition *partition, const char *mod
   making.buckets = buckets;
   making.imports = imports;
   making.noise = &output.noise;
-  if (!make_all(&making, error) || !pt_site_make(&site, error))
+  if (!pt_site_make(&site, error))
     return false;
-  g_autoptr(GPtrArray) candidates = pt_candidates_sorted(buckets);
-  output.candidates = candidates;
-  if (!write_all(&output, &site, error)) {
+  if (!make_bundle(&output, &making, &site, error)) {
     pt_site_undo(&site);
     return false;
   }

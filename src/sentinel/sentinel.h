@@ -33,7 +33,8 @@ typedef enum { PT_MODE_MODIFY, PT_MODE_WALK, PT_MODE_GENERATE, PT_MODE_RANDOM } 
 bool pt_sentinel_make(PtSentinelMode mode, PtGraph *real, GPtrArray *siblings, PtCorpus *corpus,
                       uint32_t k, PtRng *rng, GPtrArray *out, uint32_t *made, GError **error);
 
-/* ---- mode walk: all buckets of a model at once, as their style is that of all its pieces ------ */
+/* ---- mode walk: all buckets of a model at once, as their style is that of all its pieces ------
+ */
 typedef struct PtSentinelWalk PtSentinelWalk;
 /* reals: PtGraph, borrowed. path: the trained file, NULL: the one shipped. */
 PtSentinelWalk *pt_sentinel_walk_new(GPtrArray *reals, const char *path, uint32_t k,
@@ -44,9 +45,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtSentinelWalk, pt_sentinel_walk_free)
 /* The real piece i by the hands that write its sentinels; origin[value id]: its value in the piece
  * as given, PT_NONE where new; caller frees. NULL: it cannot be walked and goes out as it is. */
 PtGraph *pt_sentinel_walk_real(const PtSentinelWalk *walk, uint32_t i, PtValueId **origin);
-/* As pt_sentinel_make. Pieces that cannot be walked get modified ones; what the runtime refuses is
- * left out. Thread-safe for different i. */
-bool pt_sentinel_walk_make(const PtSentinelWalk *walk, uint32_t i, PtCorpus *corpus, PtRng *rng,
-                           GPtrArray *out, uint32_t *made, GError **error);
+/* As pt_sentinel_make, but fewer than k where the piece leaves little room, none where it cannot be
+ * walked: the caller fills up with another mode. Thread-safe for different i. */
+bool pt_sentinel_walk_make(const PtSentinelWalk *walk, uint32_t i, GPtrArray *out, uint32_t *made,
+                           GError **error);
+
+/* Two candidates are the same to a reader if they have the same: operators, attributes, wiring,
+ * shapes, and the constants that stay. */
+uint64_t pt_sentinel_hash(const PtGraph *graph);
 
 #endif

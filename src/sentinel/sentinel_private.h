@@ -196,6 +196,5 @@ uint64_t pt_weight_limit(const PtGraph *real, GPtrArray *siblings);
 /* Valid, the real piece's interface, not seen before (then it is now). The graph's types are
  * completed. */
 bool pt_judge(PtJudge *judge, PtGraph *graph);
-uint64_t pt_sentinel_hash(const PtGraph *graph);
 
 #endif

@@ -1,0 +1,74 @@
+/* What a candidate's trial finds: a sentinel may do what its real piece does, and nothing worse. */
+#include "obfuscate/obfuscate_private.h"
+#include "runtime/runtime.h"
+
+static PtNoise noise;
+static GBytes *noise_bytes;
+
+/* Over float32[4,8]: two nodes, the second with a scalar where it takes one. */
+static PtCandidateFile *candidate(const char *first, const char *second, float scalar) {
+  g_autoptr(PtGraph) g = pt_graph_new();
+  PtDim dims[] = {{4, NULL}, {8, NULL}};
+  PtType type = pt_type_tensor(g, PT_FLOAT, 2, dims);
+  pt_graph_set_opset(g, "", 17);
+  g->ir_version = 8;
+  PtValueId x = pt_graph_add_input(g, "x", &type);
+  PtValueId in[] = {first ? pt_graph_add_op(g, first, &x, 1) : x, PT_NONE};
+  bool binary = g_str_equal(second, "Mul") || g_str_equal(second, "Add");
+  if (binary)
+    in[1] = pt_graph_add_constant(g, NULL, pt_graph_tensor_copy(g, PT_FLOAT, 0, NULL, &scalar));
+  PtValueId out = pt_graph_add_op(g, second, in, binary ? 2 : 1);
+  pt_value(g, out)->type = type;
+  pt_graph_add_output(g, out);
+  PtSeed seed;
+  pt_seed_init(&seed, "trial");
+  g_autoptr(PtRng) rng = pt_rng_new(&seed, "scrub", 0);
+  GError *error = NULL;
+  PtCandidateFile *file = pt_candidate_encode(g, NULL, g, &noise, rng, &error);
+  g_assert_no_error(error);
+  g_assert_nonnull(file->sent);
+  return file;
+}
+
+static bool passes(PtCandidateFile *real, PtCandidateFile *sentinel) {
+  PtSeed seed;
+  pt_seed_init(&seed, "inputs");
+  g_autoptr(PtTrial) trial = pt_trial_new(real, noise_bytes, &seed);
+  bool ok = pt_trial_passes(trial, sentinel);
+  pt_candidate_file_free(real);
+  pt_candidate_file_free(sentinel);
+  return ok;
+}
+
+static void test_marks(void) {
+  g_assert_true(passes(candidate("Sigmoid", "Add", 1), candidate("Relu", "Mul", 2)));
+  g_assert_false(passes(candidate("Sigmoid", "Add", 1), candidate(NULL, "Sqrt", 0)));
+  g_assert_false(passes(candidate("Sigmoid", "Add", 1), candidate(NULL, "Mul", 0)));
+  g_assert_false(passes(candidate("Sigmoid", "Add", 1), candidate(NULL, "Identity", 0)));
+  g_assert_false(passes(candidate("Sigmoid", "Add", 1), candidate(NULL, "NoSuchOperator", 0)));
+}
+
+/* The real piece must not be alone with what marks others. */
+static void test_like_the_real_one(void) {
+  g_assert_true(passes(candidate(NULL, "Sqrt", 0), candidate(NULL, "Log", 0)));
+  g_assert_true(passes(candidate(NULL, "Mul", 0), candidate("Relu", "Mul", 0)));
+  g_assert_true(passes(candidate(NULL, "Identity", 0), candidate("Identity", "Identity", 0)));
+  g_assert_false(passes(candidate(NULL, "Identity", 0), candidate(NULL, "Sqrt", 0)));
+  g_assert_true(passes(candidate(NULL, "Sqrt", 0), candidate("Relu", "Mul", 2)));
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  GError *error = NULL;
+  if (!pt_runtime_load(&error))
+    return g_print("1..0 # SKIP %s\n", error->message), 0;
+  PtNoiseNeed need = {0};
+  bool ok = pt_noise_init_for(&noise, "00000000000000000000000000000000", &need, &error);
+  g_assert_true(ok);
+  noise_bytes = g_bytes_new_static("", 0);
+  g_test_add_func("/obfuscate/trial/marks", test_marks);
+  g_test_add_func("/obfuscate/trial/like-the-real-one", test_like_the_real_one);
+  int status = g_test_run();
+  g_bytes_unref(noise_bytes);
+  return status;
+}
