@@ -135,7 +135,8 @@ static void look_at_constant(const PtTensor *t, Look *look) {
     g_string_append_printf(s, " %" G_GINT64_FORMAT, t->dims[i]);
   add_thing(look, T_DTYPE, g_strdup(pt_dtype_name(t->dtype)));
   look->number[X_CONSTANTS]++;
-  if (t->location || (pt_dtype_is_float(t->dtype) && t->count > 1)) {
+  bool bytes = t->dtype == PT_INT8 || t->dtype == PT_UINT8; /* quantized weights */
+  if ((pt_dtype_is_float(t->dtype) || bytes) && t->count > 1) {
     look->number[X_WEIGHTS]++;
     look->number[X_ELEMENTS] += (double)t->count;
     look->number[X_LARGEST] = MAX(look->number[X_LARGEST], (double)t->count);

@@ -24,8 +24,8 @@ enum {
 
 struct PtTrial {
   GBytes *noise;
-  PtGraph *real;     /* its inputs are everyone's: what indexes its tables has to serve theirs */
-  GPtrArray *inputs; /* PtArray, or NULL: it cannot be run */
+  PtGraph *real; /* its inputs are everyone's: what indexes its tables has to serve theirs */
+  GPtrArray *inputs, *more; /* PtArray, of two draws; NULL: it cannot be run */
   uint32_t seen;
 };
 
@@ -75,14 +75,21 @@ static void give_noise(const PtTrial *trial, PtGraph *g) {
   }
 }
 
-static GPtrArray *run(const PtTrial *trial, PtGraph *g, PtLevel level, bool *loaded) {
+static PtSession *load(PtGraph *g, PtLevel level) {
   PtSessionOptions options = {.level = level, .native = true, .threads = 1};
-  g_autoptr(PtSession) session = pt_session_new(g, &options, NULL);
-  *loaded = session != NULL;
-  if (!session || !trial->inputs)
-    return NULL;
-  g_autofree PtArray **inputs = pt_session_order_inputs(session, trial->real, trial->inputs, NULL);
+  return pt_session_new(g, &options, NULL);
+}
+
+static GPtrArray *run(const PtTrial *trial, PtSession *session, GPtrArray *with) {
+  g_autofree PtArray **inputs = pt_session_order_inputs(session, trial->real, with, NULL);
   return inputs ? pt_session_run(session, inputs, NULL) : NULL;
+}
+
+static uint32_t see_outputs(const GPtrArray *outputs, const GPtrArray *inputs) {
+  uint32_t seen = outputs ? 0 : NOT_RUN;
+  for (guint i = 0; outputs && i < outputs->len; i++)
+    seen |= see_output(outputs->pdata[i], inputs);
+  return seen;
 }
 
 /* What ONNX Runtime's optimizer gets wrong are normalizations and attention half made; convolutions
@@ -97,25 +104,24 @@ static bool may_alter(const PtGraph *g) {
 }
 
 static uint32_t see(const PtTrial *trial, PtGraph *g) {
-  bool loaded;
-  uint32_t seen = 0;
-  g_autoptr(GPtrArray) fast = run(trial, g, PT_LEVEL_ALL, &loaded);
-  if (!loaded)
+  g_autoptr(PtSession) session = load(g, PT_LEVEL_ALL);
+  if (!session)
     return NOT_LOADED;
   if (!trial->inputs)
     return 0;
-  if (!fast)
-    return NOT_RUN;
-  for (guint i = 0; i < fast->len; i++)
-    seen |= see_output(fast->pdata[i], trial->inputs);
-  if (seen & NOT_FINITE || !may_alter(g))
+  g_autoptr(GPtrArray) fast = run(trial, session, trial->inputs);
+  uint32_t seen = see_outputs(fast, trial->inputs);
+  if (seen & (NOT_RUN | NOT_FINITE) || !may_alter(g))
     return seen;
-  g_autoptr(GPtrArray) plain = run(trial, g, PT_LEVEL_NONE, &loaded);
+  g_autoptr(GPtrArray) again = run(trial, session, trial->more);
+  g_autoptr(PtSession) unoptimized = load(g, PT_LEVEL_NONE);
+  g_autoptr(GPtrArray) plain = unoptimized ? run(trial, unoptimized, trial->inputs) : NULL;
+  seen |= see_outputs(again, trial->more) | see_outputs(plain, trial->inputs);
   for (guint i = 0; plain && i < plain->len; i++)
     if (plain->pdata[i] && fast->pdata[i] &&
         pt_array_difference(plain->pdata[i], fast->pdata[i]) > CHANGED)
       seen |= ALTERED;
-  return seen | (plain ? 0 : NOT_RUN);
+  return seen;
 }
 
 static GPtrArray *inputs_of(const PtGraph *real, const PtSeed *seed) {
@@ -133,7 +139,9 @@ PtTrial *pt_trial_new(const PtCandidateFile *real, GBytes *noise, const PtSeed *
   trial->noise = g_bytes_ref(noise);
   trial->real = pt_graph_ref(real->sent);
   give_noise(trial, trial->real);
+  PtSeed other = pt_seed_derive(seed, "more", 0);
   trial->inputs = inputs_of(trial->real, seed);
+  trial->more = trial->inputs ? inputs_of(trial->real, &other) : NULL;
   trial->seen = see(trial, trial->real);
   if (trial->seen & NOT_RUN)
     g_clear_pointer(&trial->inputs, g_ptr_array_unref);
@@ -144,6 +152,7 @@ void pt_trial_free(PtTrial *trial) {
   if (!trial)
     return;
   g_clear_pointer(&trial->inputs, g_ptr_array_unref);
+  g_clear_pointer(&trial->more, g_ptr_array_unref);
   pt_graph_unref(trial->real);
   g_bytes_unref(trial->noise);
   g_free(trial);
