@@ -14,8 +14,19 @@ PtGru pt_gru_new(PtParams *params, uint32_t in, uint32_t hidden, PtRng *rng) {
   return l;
 }
 
-static float sigmoid(float x) {
-  return 1 / (1 + expf(-x));
+/* a [3H] = W x + b, u [3H] = U h + c, g [4H]: r, z, n, u's last third. */
+static void step_row(uint32_t H, const float *restrict a, const float *restrict u,
+                     const float *restrict old, float *restrict g, float *restrict out) {
+  for (uint32_t j = 0; j < 2 * H; j++)
+    g[j] = a[j] + u[j];
+  pt_sigmoid_row(g, 2 * (size_t)H);
+  float *restrict r = g, *restrict z = g + H, *restrict n = g + 2 * H;
+  for (uint32_t j = 0; j < H; j++)
+    n[j] = a[2 * H + j] + r[j] * u[2 * H + j];
+  pt_tanh_row(n, H);
+  memcpy(g + 3 * H, u + 2 * H, H * sizeof(float));
+  for (uint32_t j = 0; j < H; j++)
+    out[j] = n[j] + z[j] * (old[j] - n[j]);
 }
 
 /* from_x [n][3h] = W x + b is given; gates [n][4h] (r, z, n, U_n h + c_n) or NULL. */
@@ -23,25 +34,13 @@ static void step(const PtGru *l, const float *p, const PtMatrix *from_x, const P
                  PtMatrix *from_h, PtMatrix *gates, PtMatrix *next) {
   uint32_t H = l->hidden;
   PtMatrix u = pt_block(p, l->u, 3 * H, H);
+  g_autofree float *scratch = gates ? NULL : g_new(float, 4 * (size_t)H);
   pt_matrix_resize(from_h, h->rows, 3 * H);
   pt_rows_set(from_h, p + l->c);
   pt_matrix_multiply(h, false, &u, true, 1, from_h);
-  for (uint32_t i = 0; i < h->rows; i++) {
-    const float *a = pt_matrix_row(from_x, i), *b = pt_matrix_row(from_h, i);
-    const float *old = pt_matrix_row(h, i);
-    float *out = pt_matrix_row(next, i), *keep = gates ? pt_matrix_row(gates, i) : NULL;
-    for (uint32_t j = 0; j < H; j++) {
-      float r = sigmoid(a[j] + b[j]), z = sigmoid(a[H + j] + b[H + j]);
-      float n = tanhf(a[2 * H + j] + r * b[2 * H + j]);
-      out[j] = (1 - z) * n + z * old[j];
-      if (keep) {
-        keep[j] = r;
-        keep[H + j] = z;
-        keep[2 * H + j] = n;
-        keep[3 * H + j] = b[2 * H + j];
-      }
-    }
-  }
+  for (uint32_t i = 0; i < h->rows; i++)
+    step_row(H, pt_matrix_row(from_x, i), pt_matrix_row(from_h, i), pt_matrix_row(h, i),
+             gates ? pt_matrix_row(gates, i) : scratch, pt_matrix_row(next, i));
 }
 
 static void apply_input(const PtGru *l, const float *p, const PtMatrix *x, PtMatrix *from_x) {

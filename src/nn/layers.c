@@ -52,13 +52,13 @@ void pt_relu_backward(const PtMatrix *y, PtMatrix *dy) {
   FOR_ALL(y, i) dy->data[i] = y->data[i] > 0 ? dy->data[i] : 0;
 }
 void pt_sigmoid(PtMatrix *y) {
-  FOR_ALL(y, i) y->data[i] = 1 / (1 + expf(-y->data[i]));
+  pt_sigmoid_row(y->data, (size_t)y->rows * y->cols);
 }
 void pt_sigmoid_backward(const PtMatrix *y, PtMatrix *dy) {
   FOR_ALL(y, i) dy->data[i] *= y->data[i] * (1 - y->data[i]);
 }
 void pt_tanh(PtMatrix *y) {
-  FOR_ALL(y, i) y->data[i] = tanhf(y->data[i]);
+  pt_tanh_row(y->data, (size_t)y->rows * y->cols);
 }
 void pt_tanh_backward(const PtMatrix *y, PtMatrix *dy) {
   FOR_ALL(y, i) dy->data[i] *= 1 - y->data[i] * y->data[i];

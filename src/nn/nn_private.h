@@ -13,5 +13,8 @@ static inline PtMatrix pt_block(const float *p, size_t at, uint32_t rows, uint32
 void pt_rows_set(PtMatrix *y, const float *b);
 /* gradient [dy->cols] += sum of dy's rows. */
 void pt_rows_sum(const PtMatrix *dy, float *gradient);
+/* In place. */
+void pt_tanh_row(float *x, size_t n);
+void pt_sigmoid_row(float *x, size_t n);
 
 #endif

@@ -119,10 +119,27 @@ static void test_multiply(void) {
   }
 }
 
+/* The rational approximations, ends of vectors that fill no register included. */
+static void test_curves(void) {
+  g_auto(PtMatrix) x = {0}, y = {0};
+  pt_matrix_resize(&x, 1, 4001 + 2);
+  pt_matrix_resize(&y, 1, x.cols);
+  for (uint32_t i = 0; i < x.cols; i++)
+    x.data[i] = y.data[i] = ((float)i - 2000) / 100;
+  pt_tanh(&x);
+  pt_sigmoid(&y);
+  for (uint32_t i = 0; i < x.cols; i++) {
+    double at = ((double)i - 2000) / 100;
+    g_assert_cmpfloat_with_epsilon((double)x.data[i], tanh(at), 6e-7);
+    g_assert_cmpfloat_with_epsilon((double)y.data[i], 1 / (1 + exp(-at)), 6e-7);
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/nn/params/bytes", test_bytes);
   g_test_add_func("/nn/params/hostile", test_hostile);
   g_test_add_func("/nn/matrix/multiply", test_multiply);
+  g_test_add_func("/nn/layers/curves", test_curves);
   return g_test_run();
 }
