@@ -22,7 +22,7 @@ typedef struct Shape {
 /* Beyond Alg. 1: what the directions look like. */
 static Shape shape_of(const PtTopology *t) {
   Shape s;
-  PtFeatures f = pt_topology_features(t);
+  PtTopologyFeatures f = pt_topology_features(t);
   memcpy(s.x, f.x, sizeof f.x);
   double n = t->n, joins = 0, span = 0;
   g_autofree uint32_t *depth = g_new0(uint32_t, t->n + 1), *in = g_new0(uint32_t, t->n + 1);
@@ -54,6 +54,13 @@ static double *column(const GArray *shapes, int j) {
     x[i] = g_array_index(shapes, Shape, i).x[j];
   qsort(x, shapes->len, sizeof *x, by_number);
   return x;
+}
+
+static double mean(const GArray *a, int j) {
+  double sum = 0;
+  for (guint i = 0; i < a->len; i++)
+    sum += g_array_index(a, Shape, i).x[j];
+  return sum / MAX(a->len, 1);
 }
 
 static double ks(const GArray *a, const GArray *b, int j) {
@@ -139,11 +146,13 @@ static void report(PtTopologyModel *model, const GPtrArray *real, const GArray *
   g_autoptr(GArray) learned = drawn(model, false, seed);
   g_autoptr(GArray) induced = drawn(model, true, seed);
   g_autoptr(GArray) picked = sampled(model, real, faces, seed);
-  printf("%-36s %9s %9s %9s\n", "Kolmogorov-Smirnov distance", "drawn", "Alg. 3", "Alg. 1");
+  printf("%-36s %9s %9s %9s   means: %s %9s %9s %9s\n", "Kolmogorov-Smirnov distance", "drawn",
+         "Alg. 3", "Alg. 1", "real", "drawn", "Alg. 3", "Alg. 1");
   for (int j = 0; j < N_ALL; j++)
-    printf("%-36s %9.3f %9.3f %9.3f\n",
+    printf("%-36s %9.3f %9.3f %9.3f %12.3f %9.3f %9.3f %9.3f\n",
            j < PT_N_FEATURES ? pt_feature_names[j] : more_names[j - PT_N_FEATURES],
-           ks(a, learned, j), ks(a, induced, j), ks(a, picked, j));
+           ks(a, learned, j), ks(a, induced, j), ks(a, picked, j), mean(a, j), mean(learned, j),
+           mean(induced, j), mean(picked, j));
 }
 
 static void show(const char *what, uint64_t done, uint64_t total, void *data) {

@@ -5,12 +5,12 @@
 
 struct PtDensity {
   uint32_t n;
-  PtFeatures *points;
+  PtTopologyFeatures *points;
   double width[PT_N_FEATURES]; /* of the kernel; 0: the feature does not vary */
   double scale;                /* 1 / (n * product of sqrt(2 pi) width) */
 };
 
-PtDensity *pt_density_new(const PtFeatures *points, uint32_t n) {
+PtDensity *pt_density_new(const PtTopologyFeatures *points, uint32_t n) {
   PtDensity *d = g_new0(PtDensity, 1);
   d->n = n;
   d->points = g_memdup2(points, n * sizeof *points);
@@ -40,7 +40,7 @@ void pt_density_free(PtDensity *density) {
   g_free(density);
 }
 
-double pt_density_at(const PtDensity *density, const PtFeatures *x) {
+double pt_density_at(const PtDensity *density, const PtTopologyFeatures *x) {
   double sum = 0;
   for (uint32_t i = 0; i < density->n; i++) {
     double squares = 0;

@@ -91,9 +91,9 @@ static uint32_t diameter(const PtAdjacency *a) {
   return longest;
 }
 
-PtFeatures pt_topology_features(const PtTopology *topology) {
+PtTopologyFeatures pt_topology_features(const PtTopology *topology) {
   g_autoptr(PtAdjacency) a = pt_adjacency_new(topology);
-  PtFeatures f;
+  PtTopologyFeatures f;
   f.x[PT_FEATURE_DEGREE] = topology->n > 0 ? 2.0 * topology->edges->len / topology->n : 0;
   f.x[PT_FEATURE_CLUSTERING] = clustering(a);
   f.x[PT_FEATURE_DIAMETER] = diameter(a);

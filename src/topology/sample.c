@@ -14,7 +14,8 @@ enum {
 
 /* ---- Alg. 1 -----------------------------------------------------------------------------------
  */
-PtWindow pt_topology_window(const PtFeatures *real, const PtFeatures *beta, PtRng *rng) {
+PtWindow pt_topology_window(const PtTopologyFeatures *real, const PtTopologyFeatures *beta,
+                            PtRng *rng) {
   PtWindow w;
   for (int j = 0; j < PT_N_FEATURES; j++) {
     double alpha = pt_rng_unit(rng) * beta->x[j]; /* alpha ~ Unif([0, beta]) */
@@ -24,14 +25,14 @@ PtWindow pt_topology_window(const PtFeatures *real, const PtFeatures *beta, PtRn
   return w;
 }
 
-static bool is_inside(const PtWindow *w, const PtFeatures *x) {
+static bool is_inside(const PtWindow *w, const PtTopologyFeatures *x) {
   for (int j = 0; j < PT_N_FEATURES; j++)
     if (!(x->x[j] >= w->low.x[j] && x->x[j] <= w->high.x[j]))
       return false;
   return true;
 }
 
-void pt_topology_weights(const PtDensity *p, const PtFeatures *x, uint32_t n,
+void pt_topology_weights(const PtDensity *p, const PtTopologyFeatures *x, uint32_t n,
                          const PtWindow *window, double *weights) {
   for (uint32_t i = 0; i < n; i++)
     weights[i] = is_inside(window, &x[i]) ? 1 / pt_density_at(p, &x[i]) : 0;
@@ -39,7 +40,7 @@ void pt_topology_weights(const PtDensity *p, const PtFeatures *x, uint32_t n,
 
 uint32_t pt_sample_topologies(const PtWindow *window, const GPtrArray *pool, uint32_t count,
                               PtRng *rng, GPtrArray *out) {
-  g_autofree PtFeatures *x = g_new(PtFeatures, pool->len + 1);
+  g_autofree PtTopologyFeatures *x = g_new(PtTopologyFeatures, pool->len + 1);
   g_autofree double *weights = g_new(double, pool->len + 1);
   for (guint i = 0; i < pool->len; i++)
     x[i] = pt_topology_features(pool->pdata[i]);
@@ -86,8 +87,8 @@ void pt_topology_draw(const PtTopologyModel *model, const uint32_t *sizes, uint3
 /* ---- all of it --------------------------------------------------------------------------------
  */
 /* As far from the real piece as its sentinels may be. */
-static PtFeatures default_beta(const PtFeatures *real) {
-  PtFeatures beta;
+static PtTopologyFeatures default_beta(const PtTopologyFeatures *real) {
+  PtTopologyFeatures beta;
   beta.x[PT_FEATURE_DEGREE] = 0.5;
   beta.x[PT_FEATURE_CLUSTERING] = MAX(0.1, real->x[PT_FEATURE_CLUSTERING]);
   beta.x[PT_FEATURE_DIAMETER] = MAX(3, real->x[PT_FEATURE_DIAMETER] / 2);
@@ -105,7 +106,7 @@ static void widen(PtWindow *w) {
 
 typedef struct Pool {
   GPtrArray *members; /* PtTopology */
-  GArray *features;   /* PtFeatures */
+  GArray *features;   /* PtTopologyFeatures */
   uint32_t n_outputs, max_sources;
 } Pool;
 
@@ -121,7 +122,7 @@ static void add_to_pool(Pool *pool, const PtTopologyModel *model, const PtWindow
   for (guint i = from; i < pool->members->len; i++) {
     PtTopology *t = pool->members->pdata[i];
     pt_topology_adjust(t, pool->n_outputs, pool->max_sources, rng);
-    PtFeatures x = pt_topology_features(t);
+    PtTopologyFeatures x = pt_topology_features(t);
     g_array_append_val(pool->features, x);
   }
 }
@@ -129,14 +130,14 @@ static void add_to_pool(Pool *pool, const PtTopologyModel *model, const PtWindow
 static uint32_t count_inside(const Pool *pool, const PtWindow *w) {
   uint32_t inside = 0;
   for (guint i = 0; i < pool->features->len; i++)
-    inside += is_inside(w, &g_array_index(pool->features, PtFeatures, i));
+    inside += is_inside(w, &g_array_index(pool->features, PtTopologyFeatures, i));
   return inside;
 }
 
 /* Without replacement, until all are drawn; what the window lacks comes from a wider one. */
 static void sample_pool(const Pool *pool, const PtWindow *window, uint32_t count, PtRng *rng,
                         GPtrArray *out) {
-  const PtFeatures *x = (const PtFeatures *)(const void *)pool->features->data;
+  const PtTopologyFeatures *x = (const PtTopologyFeatures *)(const void *)pool->features->data;
   uint32_t n = pool->members->len, fresh = n;
   g_autofree double *weights = g_new(double, n + 1);
   g_autofree bool *used = g_new0(bool, n + 1);
@@ -169,10 +170,10 @@ bool pt_topology_sample(const PtTopologyModel *model, const PtTopology *real, ui
                 real->n);
     return false;
   }
-  PtFeatures features = pt_topology_features(real), beta = default_beta(&features);
+  PtTopologyFeatures features = pt_topology_features(real), beta = default_beta(&features);
   PtWindow window = pt_topology_window(&features, &beta, rng);
   Pool pool = {g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free),
-               g_array_new(FALSE, FALSE, sizeof(PtFeatures)), MAX(n_outputs, 1),
+               g_array_new(FALSE, FALSE, sizeof(PtTopologyFeatures)), MAX(n_outputs, 1),
                MAX(MAX(n_inputs, 1), pt_topology_sources(real))};
   for (uint32_t round = 0; round < ROUNDS; round++) {
     add_to_pool(&pool, model, &window, rng);

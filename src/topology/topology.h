@@ -50,19 +50,19 @@ typedef enum {
   PT_N_FEATURES
 } PtFeature;
 extern const char *const pt_feature_names[PT_N_FEATURES]; /* "average degree", ... */
-typedef struct PtFeatures {
+typedef struct PtTopologyFeatures {
   double x[PT_N_FEATURES];
-} PtFeatures;
+} PtTopologyFeatures;
 /* COMPUTEFEATURES, of the undirected graph. O(nodes * edges). */
-PtFeatures pt_topology_features(const PtTopology *topology);
+PtTopologyFeatures pt_topology_features(const PtTopology *topology);
 
 /* ESTIMATEDENSITY: a Gaussian kernel density over features, one bandwidth a feature (Scott's rule);
  * a feature that does not vary is left out. */
 typedef struct PtDensity PtDensity;
-PtDensity *pt_density_new(const PtFeatures *points, uint32_t n);
+PtDensity *pt_density_new(const PtTopologyFeatures *points, uint32_t n);
 void pt_density_free(PtDensity *density);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtDensity, pt_density_free)
-double pt_density_at(const PtDensity *density, const PtFeatures *x);
+double pt_density_at(const PtDensity *density, const PtTopologyFeatures *x);
 
 /* ---- Alg. 3 ---------------------------------------------------------------------------------- */
 /* INDUCEORIENTATION: numbers the nodes of an undirected graph breadth-first from an end of a
@@ -116,11 +116,12 @@ void pt_topology_adjust(PtTopology *topology, uint32_t n_outputs, uint32_t max_s
 /* Alg. 1, lines 2-8: the window of width beta that holds the real piece's features at an even
  * place. */
 typedef struct PtWindow {
-  PtFeatures low, high;
+  PtTopologyFeatures low, high;
 } PtWindow;
-PtWindow pt_topology_window(const PtFeatures *real, const PtFeatures *beta, PtRng *rng);
+PtWindow pt_topology_window(const PtTopologyFeatures *real, const PtTopologyFeatures *beta,
+                            PtRng *rng);
 /* Alg. 1, lines 15-17: weights[i] = 1 / p(x_i) in the window, 0 outside. */
-void pt_topology_weights(const PtDensity *p, const PtFeatures *x, uint32_t n,
+void pt_topology_weights(const PtDensity *p, const PtTopologyFeatures *x, uint32_t n,
                          const PtWindow *window, double *weights);
 /* SAMPLETOPOLOGIES: appends up to `count` copies of members of the pool (PtTopology, DAGs), drawn
  * without replacement by their weights. Returns how many. */

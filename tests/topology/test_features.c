@@ -16,7 +16,7 @@ static PtTopology *graph(uint32_t n, const uint32_t (*edges)[2]) {
 static void check(uint32_t n, const uint32_t (*edges)[2], double degree, double clustering,
                   double diameter) {
   g_autoptr(PtTopology) t = graph(n, edges);
-  PtFeatures f = pt_topology_features(t);
+  PtTopologyFeatures f = pt_topology_features(t);
   g_assert_cmpfloat_with_epsilon(f.x[PT_FEATURE_DEGREE], degree, 1e-12);
   g_assert_cmpfloat_with_epsilon(f.x[PT_FEATURE_CLUSTERING], clustering, 1e-12);
   g_assert_cmpfloat_with_epsilon(f.x[PT_FEATURE_DIAMETER], diameter, 1e-12);
@@ -69,10 +69,10 @@ static double gauss(double away, double width) {
 
 static void test_density(void) {
   /* two features vary: Scott's factor is n^(-1/6) */
-  static const PtFeatures points[] = {{{1, 0, 3, 5}}, {{2, 0, 3, 6}}, {{3, 0, 3, 10}}};
+  static const PtTopologyFeatures points[] = {{{1, 0, 3, 5}}, {{2, 0, 3, 6}}, {{3, 0, 3, 10}}};
   double factor = pow(3, -1.0 / 6), width0 = factor, width3 = factor * sqrt(7);
   g_autoptr(PtDensity) d = pt_density_new(points, 3);
-  PtFeatures at = {{1.5, 0, 3, 7}};
+  PtTopologyFeatures at = {{1.5, 0, 3, 7}};
   double expected = 0;
   for (int i = 0; i < 3; i++)
     expected += gauss(1.5 - points[i].x[0], width0) * gauss(7 - points[i].x[3], width3) / 3;
@@ -81,7 +81,7 @@ static void test_density(void) {
   double sum = 0;
   for (double x = -6; x < 10; x += 0.25)
     for (double y = -12; y < 28; y += 0.5) {
-      PtFeatures f = {{x, 0, 3, y}};
+      PtTopologyFeatures f = {{x, 0, 3, y}};
       sum += pt_density_at(d, &f) * 0.25 * 0.5;
     }
   g_assert_cmpfloat_with_epsilon(sum, 1, 1e-3);
@@ -104,7 +104,7 @@ static void test_orientation(void) {
     pt_topology_sort(t);
     g_autoptr(PtTopology) d = pt_topology_induce_orientation(t);
     g_assert_true(pt_topology_check(d)); /* every edge from the earlier to the later: no cycle */
-    PtFeatures f = pt_topology_features(t), g = pt_topology_features(d);
+    PtTopologyFeatures f = pt_topology_features(t), g = pt_topology_features(d);
     for (int j = 0; j < PT_N_FEATURES; j++)
       g_assert_cmpfloat_with_epsilon(f.x[j], g.x[j], 1e-12);
     g_autoptr(PtAdjacency) a = pt_adjacency_new(d);

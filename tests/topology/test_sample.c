@@ -12,7 +12,7 @@ static PtRng *rng_new(const char *text) {
 
 static void test_window(void) {
   g_autoptr(PtRng) rng = rng_new("window");
-  const PtFeatures real = {{2, 0.5, 6, 12}}, beta = {{0.5, 0.25, 3, 8}};
+  const PtTopologyFeatures real = {{2, 0.5, 6, 12}}, beta = {{0.5, 0.25, 3, 8}};
   uint32_t tenth[10] = {0};
   for (int i = 0; i < 20000; i++) {
     PtWindow w = pt_topology_window(&real, &beta, rng);
@@ -40,7 +40,7 @@ static void test_weights(void) {
   enum { N = G_N_ELEMENTS(sizes), TIMES = 20000 };
   g_autoptr(PtRng) rng = rng_new("weights");
   g_autoptr(GPtrArray) pool = g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free);
-  PtFeatures x[N];
+  PtTopologyFeatures x[N];
   double weights[N], total = 0, drawn[10] = {0};
   for (int i = 0; i < N; i++) {
     g_ptr_array_add(pool, chain(sizes[i]));
