@@ -134,6 +134,9 @@ GPtrArray *pt_dir_list(const char *path, const char *suffix, GError **error);
  * Those that ship with the program: in PROTEUS_DATA, the source tree, beside the installed program,
  * the system's folders. The path, caller frees; NULL: none is found. */
 char *pt_data_find(const char *name);
+/* A folder to look in before all others, NULL: none. For the audit, which trains generators of its
+ * own. Not while another thread may look for a file. */
+void pt_data_prefer(const char *folder);
 /* zlib; NULL if it fails or gives more than max bytes. Unpacking takes hostile input. */
 GBytes *pt_data_pack(const void *data, size_t size, size_t max);
 GBytes *pt_data_unpack(const void *data, size_t size, size_t max);

@@ -4,11 +4,18 @@
 
 #include <gio/gio.h>
 
+static char *preferred;
+
+void pt_data_prefer(const char *folder) {
+  g_free(preferred);
+  preferred = g_strdup(folder);
+}
+
 char *pt_data_find(const char *name) {
   g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
   g_autofree char *bin = program ? g_path_get_dirname(program) : NULL;
   g_autofree char *beside = bin ? g_build_filename(bin, "..", "share", "proteus", NULL) : NULL;
-  const char *const folders[] = {g_getenv("PROTEUS_DATA"), PT_SOURCE_DIR "/data", beside,
+  const char *const folders[] = {preferred, g_getenv("PROTEUS_DATA"), PT_SOURCE_DIR "/data", beside,
                                  "/usr/local/share/proteus", "/usr/share/proteus"};
   for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
     char *path = folders[i] && *folders[i] ? g_build_filename(folders[i], name, NULL) : NULL;
