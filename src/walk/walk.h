@@ -49,6 +49,10 @@ bool pt_walk_train(const PtWalkTrainOptions *options, GArray *rounds, GError **e
 PtGraph *pt_walk_normal_form(PtWalkModel *model, PtGraph *piece, PtValueId **origin,
                              const char **why);
 
+/* log pi of a piece up to a constant, without a model's style, which who attacks does not have; NAN
+ * if it cannot be read as a state. Not beside walks or other calls with this model. */
+double pt_walk_likelihood(PtWalkModel *model, PtGraph *piece);
+
 /* ---- buckets --------------------------------------------------------------------------------- */
 typedef struct PtWalkOptions {
   uint32_t k;     /* sentinels a piece */
