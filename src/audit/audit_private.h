@@ -1,0 +1,256 @@
+/* Inside the audit room, a file a stage:
+ * sight.c, features.c   a candidate as an adversary reads it
+ * data.c, cache.c      targets: from a bundle and its secret; made with a generator that has not
+ *                      seen the model, kept on disk
+ * family.c             near-duplicates of a model, measured
+ * adversary_*.c        one adversary a file; table.c: a row each
+ * logit.c              conditional logistic regression: which of a bucket is the real one
+ * measure.c            posteriors, bits kept, area, ranks, beta, candidates
+ * contest.c            every adversary against every target, each trained on the other families */
+#ifndef PT_AUDIT_PRIVATE_H
+#define PT_AUDIT_PRIVATE_H
+
+#include "audit/audit.h"
+#include "graph/graph.h"
+#include "walk/walk.h"
+
+/* ---- sights -------------------------------------------------------------------------------------
+ */
+/* Features of a kind, sparse: ids ascending, each with its count. The low six bits of an id are its
+ * family. */
+typedef struct PtSparse {
+  uint32_t n;
+  uint64_t *id;
+  float *count;
+} PtSparse;
+void pt_sparse_clear(PtSparse *sparse);
+/* Sorts the ids (destroyed) and counts them. */
+PtSparse pt_sparse_of(uint64_t *ids, uint32_t n);
+/* Cosine of the two as vectors; 1 if both are empty. */
+double pt_sparse_cosine(const PtSparse *a, const PtSparse *b);
+
+typedef struct PtSightNode {
+  uint64_t op;           /* operator */
+  uint64_t plain;        /* with kernel and strides only, as exporters differ in the rest */
+  uint64_t token;        /* with attributes that people choose, which inputs are constant */
+  uint64_t exact;        /* with all attributes and small constants */
+  uint32_t in, n_in;     /* refs[in .. in + n_in): node that makes the input, -1 - i for input i */
+  uint32_t n_uses, outs; /* readers in the piece; how many of the piece's outputs it makes */
+  int32_t width, width_in; /* channels of the first output and input; 0 if there are none */
+  int64_t area, area_in;   /* the other sizes of the two, batch apart, multiplied; 1 */
+  int32_t rank, dtype;
+  double weights, work; /* elements of its constants; multiplications, roughly */
+} PtSightNode;
+
+/* Numbers of a graph as a whole; names in pt_number_names. */
+#define PT_NUMBERS 28
+extern const char *const pt_number_names[PT_NUMBERS];
+
+/* Numbers of a file. */
+#define PT_FILE_NUMBERS 18
+extern const char *const pt_file_number_names[PT_FILE_NUMBERS];
+
+typedef struct PtSight {
+  uint32_t n, n_inputs, n_outputs;
+  PtSightNode *nodes; /* topological */
+  int32_t *refs;
+  PtSparse features; /* everything countable: paths, attributes, degrees, ratios of widths */
+  PtSparse plain;    /* such labels of radius 2, of plain operators that make floats */
+  PtSparse labels;   /* Weisfeiler-Lehman labels of radius 0 to 3, without widths */
+  double numbers[PT_NUMBERS];
+  bool has_file;
+  double file[PT_FILE_NUMBERS];
+  double log_pi; /* under the generator that the adversary has; NAN: none */
+} PtSight;
+/* Types of all values must be set (pt_sight_types). */
+PtSight *pt_sight_new(const PtGraph *graph);
+void pt_sight_free(PtSight *view);
+/* Types that a candidate's file leaves out, by the operators' rules, else by the runtime. */
+bool pt_sight_types(PtGraph *graph, GError **error);
+/* What the file tells: size, order, names; `id` is its place among the bundle's, 0 to 1. */
+void pt_sight_file(PtSight *view, const PtGraph *graph, GBytes *bytes, double id);
+void pt_features_of_sight(PtSight *view); /* features.c: sets features, labels, numbers */
+
+/* ---- targets -----------------------------------------------------------------------------------
+ */
+typedef struct PtCaseBucket {
+  uint32_t first, n; /* candidates of the target */
+} PtCaseBucket;
+/* One run of the program over one model, as the adversary gets it: which files are a bucket it is
+ * told, though a bundle does not say; which is real it is not. */
+typedef struct PtCase {
+  char *name;
+  uint32_t model, family, seed; /* index of the model, of its family of near-duplicates, the run */
+  PtCaseBucket *buckets;        /* [n_buckets] distinct pieces, those with at least one sentinel */
+  uint32_t n_buckets;
+  GPtrArray *sights; /* PtSight, bucket by bucket, in order of random ids */
+  uint32_t *real;    /* [n_buckets] truth, index in the bucket; NULL where it is hidden */
+} PtCase;
+PtCase *pt_case_new(const char *name);
+void pt_case_free(PtCase *target);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtCase, pt_case_free)
+static inline const PtSight *pt_case_sight(const PtCase *t, uint32_t bucket, uint32_t i) {
+  return t->sights->pdata[t->buckets[bucket].first + i];
+}
+/* From the files; walk: what log_pi is of, or NULL. ids (or NULL) receives the ids of all
+ * candidates in order, char*, owned. */
+PtCase *pt_case_read(const char *bundle, const char *secret, const char *name, PtWalkModel *walk,
+                     unsigned threads, GPtrArray *ids, GError **error);
+/* Takes the graphs of a bucket (PtGraph with types, borrowed), candidate `real` of them real. */
+void pt_case_add_bucket(PtCase *target, GPtrArray *graphs, uint32_t real);
+
+/* ---- work: a folder in which targets are made and kept -----------------------------------------
+ */
+typedef struct PtLab {
+  char *folder, *corpus; /* of public models */
+  GPtrArray *names;      /* char*: models of the corpus, without ".onnx", sorted */
+  uint32_t *family;      /* [names] near-duplicates have the same number */
+  uint32_t n_families;
+  unsigned threads;
+  PtProgress progress;
+} PtLab;
+/* Finds families (kept in the folder). NULL folder: a temporary one is the caller's to give. */
+PtLab *pt_lab_open(const char *folder, const char *corpus, unsigned threads,
+                   const PtProgress *progress, GError **error);
+void pt_lab_close(PtLab *work);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtLab, pt_lab_close)
+uint32_t pt_lab_model(const PtLab *work, const char *name); /* PT_NONE: there is none */
+typedef struct PtRunOptions {
+  uint32_t model, seed, n, k; /* n 0: auto */
+  const char *mode;           /* as obfuscate's */
+} PtRunOptions;
+/* Trains the generator without the model's family, runs the program, reads what it wrote; what is
+ * in the folder already is not done again. */
+PtCase *pt_lab_target(const PtLab *work, const PtRunOptions *options, GError **error);
+
+/* family.c: share of a's nodes whose neighbourhood of radius 2 (PtSight's plain) occurs in b. */
+double pt_overlap(const PtSight *a, const PtSight *b);
+/* Near-duplicates: either has at least PT_FAMILY_SHARE of its nodes in the other; and theirs. */
+#define PT_FAMILY_SHARE 0.75
+/* family[n] of sights; how many there are. */
+uint32_t pt_families(GPtrArray *sights, double share, uint32_t *family);
+
+/* ---- adversaries -------------------------------------------------------------------------------
+ */
+/* What an adversary is trained on: runs of the program over other models, truth told. */
+typedef struct PtTraining {
+  GPtrArray *targets; /* PtCase with `real`, borrowed */
+  PtSeed seed;
+  unsigned threads;
+  PtProgress progress;
+} PtTraining;
+
+/* The door. score: a number for each candidate of the target, the higher the likelier real within
+ * its bucket; deterministic. train may be NULL, then state is NULL. */
+typedef struct PtAdversary {
+  const char *name;   /* one word or two, with '-' */
+  const char *looks;  /* "looks at ...": what, half a line */
+  const char *remedy; /* what an owner can do about it */
+  bool needs_files, needs_pi;
+  bool heavy; /* not in a quick audit */
+  void *(*train)(const PtTraining *training);
+  void (*score)(const void *state, const PtCase *target, double *out);
+  void (*free)(void *state);
+} PtAdversary;
+extern const PtAdversary *const pt_adversaries[]; /* NULL at the end */
+const PtAdversary *pt_adversary_find(const char *name);
+
+extern const PtAdversary pt_adversary_centre, pt_adversary_edge, pt_adversary_statistics_centre,
+    pt_adversary_statistics_edge, pt_adversary_dictionary_near, pt_adversary_dictionary_far,
+    pt_adversary_twin_near, pt_adversary_twin_gap, pt_adversary_twin_far, pt_adversary_habits,
+    pt_adversary_rare, pt_adversary_sequences_high, pt_adversary_sequences_low,
+    pt_adversary_pi_high, pt_adversary_pi_low, pt_adversary_files, pt_adversary_numbers,
+    pt_adversary_paths, pt_adversary_trees, pt_adversary_paper, pt_adversary_network;
+
+/* Features that show in at least `least` families: id -> column + 1; how many. */
+GHashTable *pt_common_features(GPtrArray *targets, uint32_t least, uint32_t *count);
+
+/* ---- conditional logistic regression -----------------------------------------------------------
+ * Rows are candidates, groups are buckets, one of each is real: the posterior in a group is the
+ * softmax of w x. Rows sparse; columns are centred in the group by the softmax itself. */
+typedef struct PtLogit PtLogit;
+PtLogit *pt_logit_new(uint32_t columns);
+void pt_logit_free(PtLogit *logit);
+void pt_logit_begin(PtLogit *logit);                             /* a group */
+void pt_logit_row(PtLogit *logit);                               /* a candidate of it */
+void pt_logit_put(PtLogit *logit, uint32_t column, float value); /* of the row */
+void pt_logit_end(PtLogit *logit, uint32_t real);
+/* w[columns]: minimizes the mean negative log posterior + l2 / 2 |w|^2, from w; L-BFGS. Returns the
+ * mean log loss, nats. */
+double pt_logit_fit(const PtLogit *logit, double l2, double *w);
+
+/* ---- measure -----------------------------------------------------------------------------------
+ */
+typedef struct PtBucketResult {
+  double posterior; /* of the real piece */
+  double bits;      /* -log2 of it */
+  double rank;      /* 0: first, 1: last; ties shared */
+  double first;     /* 1: it comes first; ties shared */
+  double place;     /* even in 0..1 if the adversary knows nothing; ties drawn */
+  uint32_t n;       /* candidates */
+} PtBucketResult;
+/* How an adversary's scores become posteriors: softmax of t * score, or of t * score in standard
+ * deviations of the bucket, mixed with 1 % of even odds. t >= 0. */
+typedef struct PtCalibration {
+  double t;
+  bool standard;
+} PtCalibration;
+void pt_posterior(const PtCalibration *how, const double *scores, uint32_t n, double *out);
+/* Fitted on targets with truth: scores[i], of every candidate, belongs to targets[i]. */
+PtCalibration pt_calibrate(GPtrArray *targets, GPtrArray *scores);
+/* out[n_buckets] of one target. */
+void pt_results(const PtCase *target, const double *scores, const PtCalibration *how,
+                PtBucketResult *out);
+/* Wilcoxon's area: how often a real piece scores above a sentinel of its own bucket, over all
+ * buckets and pairs. */
+double pt_area(const PtBucketResult *results, uint32_t n);
+/* The p-value of places being even: of their mean and of Kolmogorov and Smirnov's distance, the
+ * smaller, doubled. */
+double pt_rank_test(const PtBucketResult *results, uint32_t n);
+/* The paper's measure. score: confidence that a candidate is real. gamma: the least threshold on
+ * 1 - score by which no real piece is lost; beta: share of sentinels beyond it;
+ * log10 of [1 + (1 - beta) k]^n. */
+typedef struct PtReduction {
+  double beta, gamma, log10_candidates;
+} PtReduction;
+PtReduction pt_reduction(const PtCase *target, const double *scores, double n, double k);
+
+/* ---- contests ----------------------------------------------------------------------------------
+ */
+typedef struct PtContestRow {
+  const char *name, *looks, *remedy;
+  double **scores;          /* [targets][candidates] */
+  PtBucketResult **results; /* [targets][buckets] */
+  double seconds;
+} PtContestRow;
+typedef struct PtContest {
+  GPtrArray *targets; /* PtCase with truth */
+  uint32_t *fold;     /* [targets] */
+  uint32_t n_folds, n_rows;
+  PtContestRow *rows; /* adversaries that could play, the stack last */
+  PtSeed seed;
+  unsigned threads;
+  PtProgress progress;
+} PtContest;
+typedef struct PtContestOptions {
+  uint32_t folds;          /* 0: as many as families */
+  const char *const *only; /* names of adversaries, NULL: all */
+  bool quick;              /* without the heavy ones */
+  unsigned threads;
+  PtProgress progress;
+} PtContestOptions;
+PtContest *pt_contest_new(GPtrArray *targets, const PtContestOptions *options, const PtSeed *seed);
+void pt_contest_free(PtContest *contest);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtContest, pt_contest_free)
+
+/* Over a model's runs, or all (PT_NONE). */
+typedef struct PtSummary {
+  uint32_t runs, buckets;
+  double bits, most_bits, kept;  /* a bucket; at best; their ratio */
+  double area, first, chance;    /* chance: what first is if nothing is known */
+  double even;                   /* p-value of the ranks being even */
+  double area_error, bits_error; /* standard errors over runs; of the area, of the share kept */
+} PtSummary;
+PtSummary pt_contest_summary(const PtContest *contest, uint32_t adversary, uint32_t model);
+
+#endif

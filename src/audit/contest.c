@@ -1,0 +1,274 @@
+/* contest.c: every adversary against every target. Families are dealt into folds; an adversary
+ * meets a target after training on the targets of the other folds, and its scores are calibrated,
+ * and stacked, by what it scored on those. */
+#include "audit/audit_private.h"
+
+#include <math.h>
+
+/* Families with the most targets first, each to the smallest fold. */
+static void deal(PtContest *c, uint32_t folds) {
+  uint32_t families = 0, n = c->targets->len;
+  for (guint i = 0; i < n; i++)
+    families = MAX(families, ((const PtCase *)c->targets->pdata[i])->family + 1);
+  g_autofree uint32_t *size = g_new0(uint32_t, (gsize)families + 1),
+                      *of = g_new0(uint32_t, (gsize)families + 1);
+  for (guint i = 0; i < n; i++)
+    size[((const PtCase *)c->targets->pdata[i])->family]++;
+  uint32_t present = 0;
+  for (uint32_t f = 0; f < families; f++)
+    present += size[f] > 0;
+  c->n_folds = MAX(1, MIN(folds ? folds : present, present));
+  g_autofree uint32_t *load = g_new0(uint32_t, (gsize)c->n_folds + 1);
+  for (uint32_t done = 0; done < present; done++) {
+    uint32_t best = 0, to = 0;
+    for (uint32_t f = 1; f < families; f++)
+      if (size[f] > size[best])
+        best = f;
+    for (uint32_t k = 1; k < c->n_folds; k++)
+      if (load[k] < load[to])
+        to = k;
+    load[to] += size[best];
+    of[best] = to;
+    size[best] = 0;
+  }
+  for (guint i = 0; i < n; i++)
+    c->fold[i] = of[((const PtCase *)c->targets->pdata[i])->family];
+}
+
+static bool can_play(const PtContest *c, const PtAdversary *a) {
+  for (guint i = 0; i < c->targets->len; i++) {
+    const PtCase *t = c->targets->pdata[i];
+    for (guint k = 0; k < t->sights->len; k++) {
+      const PtSight *v = t->sights->pdata[k];
+      if ((a->needs_files && !v->has_file))
+        return false;
+    }
+  }
+  return true;
+}
+
+static void hide(const PtCase *t, PtCase *blind) {
+  *blind = *t;
+  blind->real = NULL;
+}
+
+typedef struct Playing {
+  PtContest *contest;
+  const PtAdversary *adversary;
+  double **scores;
+} Playing;
+
+static void play_fold(size_t fold, void *data) {
+  const Playing *p = data;
+  PtContest *c = p->contest;
+  const PtAdversary *a = p->adversary;
+  double **scores = p->scores;
+  g_autoptr(GPtrArray) others = g_ptr_array_new();
+  for (guint i = 0; i < c->targets->len; i++)
+    if (c->fold[i] != fold || c->n_folds == 1)
+      g_ptr_array_add(others, c->targets->pdata[i]);
+  PtTraining training = {.targets = others,
+                         .seed = pt_seed_derive(&c->seed, a->name, fold),
+                         .threads = c->threads,
+                         .progress = c->progress};
+  void *state = a->train ? a->train(&training) : NULL;
+  for (guint i = 0; i < c->targets->len; i++)
+    if (c->fold[i] == fold) {
+      PtCase blind;
+      hide(c->targets->pdata[i], &blind);
+      a->score(state, &blind, scores[i]);
+    }
+  if (a->free && state)
+    a->free(state);
+}
+
+/* ---- the stack: all that the others say, weighed -----------------------------------------------
+ */
+static void deviations(const double *s, uint32_t n, float *z) {
+  double mean = 0, square = 0;
+  for (uint32_t i = 0; i < n; i++)
+    mean += s[i] / n;
+  for (uint32_t i = 0; i < n; i++)
+    square += (s[i] - mean) * (s[i] - mean) / n;
+  double scale = square > 1e-18 ? 1 / sqrt(square) : 0;
+  for (uint32_t i = 0; i < n; i++)
+    z[i] = (float)((s[i] - mean) * scale);
+}
+
+/* Columns: deviations, and log posteriors, of each adversary. */
+static void stack_rows(const PtContest *c, uint32_t target, uint32_t b, uint32_t n_rows, float *z) {
+  const PtCase *t = c->targets->pdata[target];
+  uint32_t n = t->buckets[b].n;
+  for (uint32_t a = 0; a < n_rows; a++)
+    deviations(c->rows[a].scores[target] + t->buckets[b].first, n, z + (gsize)a * n);
+}
+
+static void stack_fold(PtContest *c, PtContestRow *row, uint32_t n_rows, uint32_t fold) {
+  PtLogit *logit = pt_logit_new(n_rows);
+  g_autofree double *w = g_new0(double, (gsize)n_rows + 1);
+  g_autoptr(GArray) room = g_array_new(FALSE, FALSE, sizeof(float));
+  for (guint i = 0; i < c->targets->len; i++) {
+    const PtCase *t = c->targets->pdata[i];
+    if (c->fold[i] == fold && c->n_folds > 1)
+      continue;
+    for (uint32_t b = 0; b < t->n_buckets; b++) {
+      uint32_t n = t->buckets[b].n;
+      g_array_set_size(room, n * n_rows);
+      float *z = (float *)(void *)room->data;
+      stack_rows(c, i, b, n_rows, z);
+      pt_logit_begin(logit);
+      for (uint32_t k = 0; k < n; k++) {
+        pt_logit_row(logit);
+        for (uint32_t a = 0; a < n_rows; a++)
+          pt_logit_put(logit, a, z[(gsize)a * n + k]);
+      }
+      pt_logit_end(logit, t->real[b]);
+    }
+  }
+  (void)pt_logit_fit(logit, 0.03, w);
+  pt_logit_free(logit);
+  for (guint i = 0; i < c->targets->len; i++) {
+    const PtCase *t = c->targets->pdata[i];
+    if (c->fold[i] != fold)
+      continue;
+    for (uint32_t b = 0; b < t->n_buckets; b++) {
+      uint32_t n = t->buckets[b].n;
+      g_array_set_size(room, n * n_rows);
+      float *z = (float *)(void *)room->data;
+      stack_rows(c, i, b, n_rows, z);
+      for (uint32_t k = 0; k < n; k++) {
+        double *out = &row->scores[i][t->buckets[b].first + k];
+        *out = 0;
+        for (uint32_t a = 0; a < n_rows; a++)
+          *out += w[a] * (double)z[(gsize)a * n + k];
+      }
+    }
+  }
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+static void calibrate(PtContest *c, PtContestRow *row) {
+  for (uint32_t fold = 0; fold < c->n_folds; fold++) {
+    g_autoptr(GPtrArray) targets = g_ptr_array_new();
+    g_autoptr(GPtrArray) scores = g_ptr_array_new();
+    for (guint i = 0; i < c->targets->len; i++)
+      if (c->fold[i] != fold || c->n_folds == 1) {
+        g_ptr_array_add(targets, c->targets->pdata[i]);
+        g_ptr_array_add(scores, row->scores[i]);
+      }
+    PtCalibration how = pt_calibrate(targets, scores);
+    for (guint i = 0; i < c->targets->len; i++)
+      if (c->fold[i] == fold)
+        pt_results(c->targets->pdata[i], row->scores[i], &how, row->results[i]);
+  }
+}
+
+static PtContestRow *add_row(PtContest *c, const char *name, const char *looks,
+                             const char *remedy) {
+  guint n = c->targets->len;
+  PtContestRow *row = &c->rows[c->n_rows++];
+  *row = (PtContestRow){
+      name, looks, remedy, g_new0(double *, (gsize)n + 1), g_new0(PtBucketResult *, (gsize)n + 1),
+      0};
+  for (guint i = 0; i < n; i++) {
+    const PtCase *t = c->targets->pdata[i];
+    row->scores[i] = g_new0(double, (gsize)t->sights->len + 1);
+    row->results[i] = g_new0(PtBucketResult, (gsize)t->n_buckets + 1);
+  }
+  return row;
+}
+
+PtContest *pt_contest_new(GPtrArray *targets, const PtContestOptions *options, const PtSeed *seed) {
+  uint32_t n = 0;
+  while (pt_adversaries[n])
+    n++;
+  PtContest *c = g_new0(PtContest, 1);
+  *c = (PtContest){.targets = g_ptr_array_ref(targets),
+                   .fold = g_new0(uint32_t, (gsize)targets->len + 1),
+                   .rows = g_new0(PtContestRow, (gsize)n + 2),
+                   .seed = *seed,
+                   .threads = options->threads,
+                   .progress = options->progress};
+  deal(c, options->folds);
+  for (uint32_t a = 0; a < n; a++) {
+    const PtAdversary *adversary = pt_adversaries[a];
+    if ((options->only && !g_strv_contains(options->only, adversary->name)) ||
+        (options->quick && adversary->heavy) || !can_play(c, adversary))
+      continue;
+    PtContestRow *row = add_row(c, adversary->name, adversary->looks, adversary->remedy);
+    double start = pt_clock();
+    Playing playing = {c, adversary, row->scores};
+    pt_progress(&c->progress, adversary->name, a, n);
+    pt_parallel_for(c->n_folds, c->threads, play_fold, &playing);
+    calibrate(c, row);
+    row->seconds = pt_clock() - start;
+  }
+  if (c->n_rows > 1 && c->n_folds > 1) {
+    uint32_t rows = c->n_rows;
+    PtContestRow *row = add_row(c, "stack", "all of the above, weighed as other models taught",
+                                "what the strongest of them says");
+    for (uint32_t fold = 0; fold < c->n_folds; fold++)
+      stack_fold(c, row, rows, fold);
+    calibrate(c, row);
+  }
+  return c;
+}
+
+void pt_contest_free(PtContest *c) {
+  if (!c)
+    return;
+  for (uint32_t a = 0; a < c->n_rows; a++) {
+    for (guint i = 0; i < c->targets->len; i++) {
+      g_free(c->rows[a].scores[i]);
+      g_free(c->rows[a].results[i]);
+    }
+    g_free(c->rows[a].scores);
+    g_free(c->rows[a].results);
+  }
+  g_free(c->rows);
+  g_free(c->fold);
+  g_ptr_array_unref(c->targets);
+  g_free(c);
+}
+
+/* ---- summaries ------------------------------------------------------------------------------- */
+PtSummary pt_contest_summary(const PtContest *c, uint32_t adversary, uint32_t model) {
+  const PtContestRow *row = &c->rows[adversary];
+  PtSummary s = {0};
+  double seeds = 0, area_square = 0, bits_square = 0, area_sum = 0, bits_sum = 0;
+  g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(PtBucketResult));
+  for (guint i = 0; i < c->targets->len; i++) {
+    const PtCase *t = c->targets->pdata[i];
+    if (model != PT_NONE && t->model != model)
+      continue;
+    g_array_append_vals(all, row->results[i], t->n_buckets);
+    double share = 0, area = pt_area(row->results[i], t->n_buckets);
+    for (uint32_t b = 0; b < t->n_buckets; b++)
+      share += row->results[i][b].bits / log2(row->results[i][b].n) / t->n_buckets;
+    area_sum += area;
+    area_square += area * area;
+    bits_sum += share;
+    bits_square += share * share;
+    seeds++;
+  }
+  const PtBucketResult *r = (const PtBucketResult *)(void *)all->data;
+  s.buckets = all->len;
+  for (guint i = 0; i < all->len; i++) {
+    s.bits += r[i].bits / all->len;
+    s.most_bits += log2(r[i].n) / all->len;
+    s.first += r[i].first / all->len;
+    s.chance += 1.0 / r[i].n / all->len;
+  }
+  s.area = pt_area(r, all->len);
+  s.even = pt_rank_test(r, all->len);
+  s.runs = (uint32_t)seeds;
+  if (seeds > 1) {
+    s.area_error =
+        sqrt(MAX(area_square / seeds - area_sum * area_sum / seeds / seeds, 0) / (seeds - 1));
+    s.bits_error =
+        sqrt(MAX(bits_square / seeds - bits_sum * bits_sum / seeds / seeds, 0) / (seeds - 1));
+  }
+  s.bits = MIN(s.bits, s.most_bits);
+  s.kept = s.most_bits > 0 ? s.bits / s.most_bits : 1;
+  return s;
+}
