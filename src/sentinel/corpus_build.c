@@ -108,8 +108,13 @@ static bool write_corpus(const Build *b, const char *path, GError **error) {
          pt_file_writer_write(writer, data, size, error) && pt_file_writer_commit(writer, error);
 }
 
-bool pt_corpus_build(const char *folder, const char *path, unsigned threads,
-                     const PtProgress *progress, GError **error) {
+static bool is_excluded(const char *name, const char *const *exclude) {
+  g_autofree char *stem = g_strndup(name, strlen(name) - strlen(".onnx"));
+  return exclude && g_strv_contains(exclude, stem);
+}
+
+bool pt_corpus_build(const char *folder, const char *const *exclude, const char *path,
+                     unsigned threads, const PtProgress *progress, GError **error) {
   g_autoptr(GPtrArray) names = pt_dir_list(folder, ".onnx", error);
   if (!names)
     return false;
@@ -123,6 +128,8 @@ bool pt_corpus_build(const char *folder, const char *path, unsigned threads,
   b.seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
   bool ok = true;
   for (uint32_t i = 0; ok && i < names->len; i++) {
+    if (is_excluded(names->pdata[i], exclude))
+      continue;
     g_autofree char *model = g_build_filename(folder, names->pdata[i], NULL);
     PtOnnxReadOptions options = {.external = PT_EXTERNAL_MAP, .allow_empty = true};
     g_autoptr(PtGraph) g = pt_onnx_read(model, &options, error);

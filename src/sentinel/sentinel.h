@@ -21,9 +21,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtCorpus, pt_corpus_free)
 uint32_t pt_corpus_size(const PtCorpus *corpus);
 /* Read and kept on first use; owned by the corpus; thread-safe. */
 PtGraph *pt_corpus_piece(PtCorpus *corpus, uint32_t i, GError **error);
-/* Makes the file from a folder of ONNX models (skeletons will do). */
-bool pt_corpus_build(const char *folder, const char *path, unsigned threads,
-                     const PtProgress *progress, GError **error);
+/* Makes the file from a folder of ONNX models (skeletons will do), but for those in `exclude`:
+ * names without ".onnx", NULL-terminated, or NULL. */
+bool pt_corpus_build(const char *folder, const char *const *exclude, const char *path,
+                     unsigned threads, const PtProgress *progress, GError **error);
 
 typedef enum { PT_MODE_MODIFY, PT_MODE_WALK, PT_MODE_GENERATE, PT_MODE_RANDOM } PtSentinelMode;
 

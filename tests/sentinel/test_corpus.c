@@ -65,7 +65,7 @@ static void test_build(void) {
   g_autofree char *folder = pt_dir_make_temp("corpus", &error);
   g_autofree char *one = g_build_filename(folder, "one.bin", NULL);
   g_autofree char *two = g_build_filename(folder, "two.bin", NULL);
-  g_assert_false(pt_corpus_build(folder, one, 1, NULL, &error));
+  g_assert_false(pt_corpus_build(folder, NULL, one, 1, NULL, &error));
   g_assert_error(error, PT_SENTINEL_ERROR, PT_ERR_INPUT);
   g_clear_error(&error);
   g_assert_false(g_file_test(one, G_FILE_TEST_EXISTS));
@@ -76,9 +76,9 @@ static void test_build(void) {
   g_assert_true(g_file_get_contents(model, &data, &size, NULL));
   g_assert_true(g_file_set_contents(copy, data, (gssize)size, NULL));
   g_clear_pointer(&data, g_free);
-  pt_corpus_build(folder, one, 1, NULL, &error);
+  pt_corpus_build(folder, NULL, one, 1, NULL, &error);
   g_assert_no_error(error);
-  pt_corpus_build(folder, two, 3, NULL, &error);
+  pt_corpus_build(folder, NULL, two, 3, NULL, &error);
   g_assert_no_error(error);
   g_assert_true(g_file_get_contents(one, &data, &size, NULL));
   g_assert_true(g_file_get_contents(two, &again, &size_again, NULL));
@@ -86,6 +86,12 @@ static void test_build(void) {
   g_autoptr(PtCorpus) corpus = pt_corpus_open(one, &error);
   g_assert_no_error(error);
   g_assert_cmpuint(pt_corpus_size(corpus), >, 8);
+  const char *const exclude[] = {"b", "a", NULL}; /* all there is */
+  pt_corpus_build(folder, exclude, one, 1, NULL, &error);
+  g_assert_no_error(error);
+  g_autoptr(PtCorpus) none = pt_corpus_open(one, &error);
+  g_assert_no_error(error);
+  g_assert_cmpuint(pt_corpus_size(none), ==, 0);
   pt_dir_remove(folder);
 }
 
