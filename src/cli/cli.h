@@ -62,6 +62,9 @@ bool pt_cli_apart(const char *a_option, const char *a, const char *b_option, con
 bool pt_cli_pieces(const char *text, uint32_t *n, GError **error);
 /* --with: ort, or a command with {in} and {out}. */
 bool pt_cli_with(const char *text, GError **error);
+/* --generator: a folder that `proteus train` made takes the place of the shipped files for all
+ * rooms. Before any thread is started. */
+bool pt_cli_generator(const char *folder, GError **error);
 /* True if the option was given; else an error that names it and its argument: "--bundle DIR". */
 bool pt_cli_need(PtCli *cli, const char *option, const char *text, GError **error);
 /* The nearest of `names` (NULL at the end) to a mistyped one, or NULL. */

@@ -3,7 +3,7 @@
 
 static int run(PtCli *cli, int argc, char **argv) {
   g_autofree char *bundle = NULL, *secret = NULL, *n = NULL, *k = NULL, *seed = NULL, *mode = NULL,
-                  *corpus = NULL, *threads = NULL;
+                  *corpus = NULL, *generator = NULL, *threads = NULL;
   gboolean plain = FALSE;
   const GOptionEntry entries[] = {
       {"bundle", 'b', 0, G_OPTION_ARG_FILENAME, &bundle, "Folder to make, to be sent", "DIR"},
@@ -13,6 +13,8 @@ static int run(PtCli *cli, int argc, char **argv) {
       {"seed", 0, 0, G_OPTION_ARG_FILENAME, &seed, "The same seed gives the same bytes", "S"},
       {"mode", 0, 0, G_OPTION_ARG_FILENAME, &mode, "walk, generate, modify or random", "MODE"},
       {"corpus", 0, 0, G_OPTION_ARG_FILENAME, &corpus, "Public pieces (the shipped ones)", "FILE"},
+      {"generator", 0, 0, G_OPTION_ARG_FILENAME, &generator, "What train made (the shipped one)",
+       "DIR"},
       {"plain", 0, 0, G_OPTION_ARG_NONE, &plain, "The paper's cuts, for comparison", NULL},
       {"threads", 'j', 0, G_OPTION_ARG_FILENAME, &threads, "Threads (all cores)", "N"},
       G_OPTION_ENTRY_NULL};
@@ -33,7 +35,7 @@ static int run(PtCli *cli, int argc, char **argv) {
   if (!pt_cli_need(cli, "--bundle DIR", bundle, &error) ||
       !pt_cli_need(cli, "--secret FILE", secret, &error) ||
       !pt_cli_apart("--secret", secret, "--bundle, which is sent", bundle, true, &error) ||
-      !pt_cli_pieces(n, &options.n, &error) ||
+      !pt_cli_generator(generator, &error) || !pt_cli_pieces(n, &options.n, &error) ||
       !pt_cli_number("-k", k, 0, 10000, &options.k, &error) ||
       !pt_cli_choice("--mode", mode, pt_cli_modes, &error) ||
       !pt_cli_number("--threads", threads, 1, 4096, &options.threads, &error))

@@ -200,6 +200,22 @@ bool pt_cli_choice(const char *option, const char *text, const char *const *choi
   return false;
 }
 
+bool pt_cli_generator(const char *folder, GError **error) {
+  static const char *const files[] = {"pieces.bin", "topology.bin", "walk.bin"};
+  for (size_t i = 0; folder && i < G_N_ELEMENTS(files); i++) {
+    g_autofree char *path = g_build_filename(folder, files[i], NULL);
+    if (!g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+      g_set_error(error, PT_CLI_ERROR, PT_ERR_IO,
+                  "--generator %s has no %s; make the folder with proteus train.", folder,
+                  files[i]);
+      return false;
+    }
+  }
+  if (folder)
+    g_setenv("PROTEUS_DATA", folder, TRUE);
+  return true;
+}
+
 bool pt_cli_need(PtCli *cli, const char *option, const char *text, GError **error) {
   if (text && text[0])
     return true;

@@ -129,13 +129,15 @@ static int run_folder(PtCli *cli, Run *run, const char *keep) {
 
 static int run_command(PtCli *cli, int argc, char **argv) {
   g_autofree char *out = NULL, *n = NULL, *k = NULL, *seed = NULL, *level = NULL, *target = NULL,
-                  *with = NULL, *keep = NULL, *mode = NULL, *threads = NULL;
+                  *with = NULL, *keep = NULL, *mode = NULL, *generator = NULL, *threads = NULL;
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "The optimized model to write", "OUT.onnx"},
       {"pieces", 'n', 0, G_OPTION_ARG_FILENAME, &n, "Pieces (auto: of 8 to 16 nodes)", "N|auto"},
       {"sentinels", 'k', 0, G_OPTION_ARG_FILENAME, &k, "Look-alikes a piece (20)", "K"},
       {"seed", 0, 0, G_OPTION_ARG_FILENAME, &seed, "The same seed gives the same bytes", "S"},
       {"mode", 0, 0, G_OPTION_ARG_FILENAME, &mode, "walk, generate, modify or random", "MODE"},
+      {"generator", 0, 0, G_OPTION_ARG_FILENAME, &generator, "What train made (the shipped one)",
+       "DIR"},
       {"with", 0, 0, G_OPTION_ARG_FILENAME, &with, "ort, or 'command {in} {out}'", "TOOL"},
       {"level", 0, 0, G_OPTION_ARG_FILENAME, &level, "ort's: basic, extended or all (all)",
        "LEVEL"},
@@ -154,7 +156,7 @@ static int run_command(PtCli *cli, int argc, char **argv) {
       .optimize = {.with = with, .level = level, .target = target, .progress = progress},
       .deobfuscate = {.model = rest[0], .out = out, .progress = progress}};
   GError *error = NULL;
-  if (!pt_cli_need(cli, "-o OUT.onnx", out, &error) ||
+  if (!pt_cli_need(cli, "-o OUT.onnx", out, &error) || !pt_cli_generator(generator, &error) ||
       !pt_cli_pieces(n, &run.obfuscate.n, &error) ||
       !pt_cli_apart("-o", out, "the model", rest[0], false, &error) ||
       !pt_cli_number("-k", k, 0, 10000, &run.obfuscate.k, &error) || !pt_cli_with(with, &error) ||

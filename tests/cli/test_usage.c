@@ -115,6 +115,7 @@ static void test_bad_use(void) {
       {"inspect", "b", "--sentinels", "--secret", "s", "-o", "p.jpg", NULL},
       {"train", "--corpus", "c", NULL},
       {"train", "-o", "c", NULL},
+      {"train", "--corpus", "c", "-o", "d", "--epochs", "0", NULL},
       {"verify", "a", "b", "--seed", NULL},
       {"--json", "verify", "a", "b", NULL},
   };
