@@ -162,7 +162,7 @@ static char *trained_folder(const PtLab *w, uint32_t family, GError **error) {
   if (!pt_dir_make(folder, error) || !link_others(w, family, others, error))
     return NULL;
   if (!g_file_test(pieces, G_FILE_TEST_EXISTS) &&
-      !pt_corpus_build(others, pieces, w->threads, &w->progress, error))
+      !pt_corpus_build(others, NULL, pieces, w->threads, &w->progress, error))
     return NULL;
   PtWalkTrainOptions train = {
       .folder = others, .out = walk, .threads = w->threads, .progress = w->progress};
