@@ -65,14 +65,29 @@ GPtrArray *pt_candidates_sorted(GPtrArray *buckets);
 bool pt_candidates_write(GPtrArray *candidates, const char *folder,
                          const PtObfuscateOptions *options, GError **error);
 
+/* ---- context.c: what pieces read when the model runs with noise for weights --------------------
+ */
+typedef struct PtContext PtContext;
+/* Runs it once; where that fails there is nothing to be had. Before sentinels are made. */
+PtContext *pt_context_new(PtGraph *model, const GPtrArray *buckets, const PtNoise *noise,
+                          GBytes *noise_bytes, const PtSeed *seed);
+void pt_context_free(PtContext *context);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtContext, pt_context_free)
+/* PtArray (borrowed) for each input of the real piece; NULL where one is not known or not finite.
+ */
+GPtrArray *pt_context_inputs(const PtContext *context, const PtGraph *real,
+                             const PtValueId *model_value);
+
 /* ---- trial.c: what whoever has the bundle can find out by running it ---------------------------
  */
 /* A sentinel that does what the real piece of its bucket does not (the optimizer breaks on it, its
  * outputs are not finite, or all zero) would be known for one. The other way about is no mark: what
  * the real piece does, its sentinels may do, too. */
 typedef struct PtTrial PtTrial;
-/* noise: noise.bin as written, borrowed; seed: of the inputs. */
-PtTrial *pt_trial_new(const PtCandidateFile *real, GBytes *noise, const PtSeed *seed);
+/* noise: noise.bin as written, borrowed; inputs: what the real piece reads in the model, or NULL;
+ * seed: of random ones. */
+PtTrial *pt_trial_new(const PtCandidateFile *real, GBytes *noise, GPtrArray *inputs,
+                      const PtSeed *seed);
 void pt_trial_free(PtTrial *trial);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtTrial, pt_trial_free)
 bool pt_trial_passes(const PtTrial *trial, const PtCandidateFile *file);

@@ -44,6 +44,7 @@ typedef struct Making {
   const PtGraph *imports;
   const PtNoise *noise;
   GBytes *noise_bytes; /* noise.bin, mapped */
+  PtContext *context;  /* NULL: no sentinels */
   GError **errors;     /* [buckets] */
   GMutex lock;
   uint64_t done;
@@ -151,6 +152,8 @@ static bool make_bucket(const Making *m, size_t index, GError **error) {
   if (!sentinels)
     return false;
   g_autoptr(PtRng) rng = pt_rng_new(m->seed, "scrub", index);
+  g_autoptr(GPtrArray) inputs =
+      m->context ? pt_context_inputs(m->context, bucket->real, bucket->model_value) : NULL;
   PtCandidateFile *real = encode_normal(m, index, bucket, rng);
   if (!real)
     real = pt_candidate_encode(bucket->real, bucket->model_value, m->imports, m->noise, rng, error);
@@ -162,7 +165,7 @@ static bool make_bucket(const Making *m, size_t index, GError **error) {
   if (m->options->k == 0)
     return true;
   PtSeed seed = pt_seed_derive(m->seed, "trial", index);
-  g_autoptr(PtTrial) trial = pt_trial_new(real, m->noise_bytes, &seed);
+  g_autoptr(PtTrial) trial = pt_trial_new(real, m->noise_bytes, inputs, &seed);
   g_clear_pointer(&real->sent, pt_graph_unref);
   add_sentinels(m, bucket, trial, sentinels, rng);
   return bucket->candidates->len > m->options->k ||
@@ -257,7 +260,12 @@ static bool make_bundle(Output *o, Making *making, const PtSite *site, GError **
   if (!write_noise(o, site, &noise, error))
     return false;
   making->noise_bytes = noise;
-  if (!make_all(making, error))
+  PtSeed seed = pt_seed_derive(o->seed, "context", 0);
+  if (o->options->k > 0)
+    making->context = pt_context_new(o->model, o->buckets, &o->noise, noise, &seed);
+  bool made = make_all(making, error);
+  g_clear_pointer(&making->context, pt_context_free);
+  if (!made)
     return false;
   g_autoptr(GPtrArray) candidates = pt_candidates_sorted(o->buckets);
   o->candidates = candidates;

@@ -10,6 +10,9 @@
 #define UNKNOWN_SIZE 3     /* of sizes that only running tells */
 #define CHANGED 1e-3       /* more than rounding does */
 #define MAX_WORK (1 << 28) /* elements of the inputs together; larger ones are not run */
+#define SCALE 16           /* for what a piece makes of larger inputs */
+/* times the real piece's outputs, or its inputs: forty pieces stay below 1e38 */
+#define LARGER 8
 
 /* What may be seen of an output. */
 enum {
@@ -19,13 +22,18 @@ enum {
   IS_INPUT = 8,
   ALTERED = 16,
   NOT_LOADED = 32,
-  NOT_RUN = 64
+  NOT_RUN = 64,
+  HUGE_OUTPUT = 128,
+  STEEP = 256 /* grows faster than its inputs: squared from piece to piece, it overflows */
 };
 
 struct PtTrial {
   GBytes *noise;
-  PtGraph *real; /* its inputs are everyone's: what indexes its tables has to serve theirs */
-  GPtrArray *inputs, *more; /* PtArray, of two draws; NULL: it cannot be run */
+  PtGraph *real;     /* its inputs are everyone's: what indexes its tables has to serve theirs */
+  GPtrArray *inputs; /* PtArray, as in the model; NULL: it cannot be run */
+  GPtrArray *more, *scaled; /* random ones; `inputs` times SCALE; or NULL */
+  double *size;             /* [outputs of the real piece] mean of |x|, INFINITY until known */
+  double input_size;        /* the largest mean of |x| of an input */
   uint32_t seen;
 };
 
@@ -103,6 +111,50 @@ static bool may_alter(const PtGraph *g) {
   return true;
 }
 
+static double size_of(const PtArray *a) {
+  double sum = 0;
+  for (size_t i = 0; a && a->dtype == PT_FLOAT && i < a->count; i++)
+    sum += fabs((double)((const float *)a->data)[i]);
+  return a && a->count ? sum / (double)a->count : 0;
+}
+
+/* Against the real piece's outputs, and against its own on smaller inputs. */
+static uint32_t see_sizes(const PtTrial *trial, const GPtrArray *outputs, const GPtrArray *scaled) {
+  uint32_t seen = 0;
+  for (guint i = 0; i < outputs->len; i++) {
+    double size = size_of(outputs->pdata[i]), larger = scaled ? size_of(scaled->pdata[i]) : 0;
+    if (size > LARGER * MAX(trial->size[i], trial->input_size))
+      seen |= HUGE_OUTPUT;
+    if (larger > 4 * SCALE * size)
+      seen |= STEEP;
+  }
+  return seen;
+}
+
+static uint32_t see_altered(const GPtrArray *plain, const GPtrArray *fast) {
+  for (guint i = 0; i < plain->len; i++)
+    if (plain->pdata[i] && fast->pdata[i] &&
+        pt_array_difference(plain->pdata[i], fast->pdata[i]) > CHANGED)
+      return ALTERED;
+  return 0;
+}
+
+/* What else there is to see where a run costs little. */
+static uint32_t see_more(const PtTrial *trial, PtGraph *g, PtSession *session,
+                         const GPtrArray *fast) {
+  g_autoptr(PtSession) unoptimized = load(g, PT_LEVEL_NONE);
+  g_autoptr(GPtrArray) plain = unoptimized ? run(trial, unoptimized, trial->inputs) : NULL;
+  uint32_t seen = see_outputs(plain, trial->inputs);
+  if (plain)
+    seen |= see_altered(plain, fast);
+  if (trial->more) {
+    g_autoptr(GPtrArray) again = run(trial, session, trial->more);
+    seen |= see_outputs(again, trial->more);
+  }
+  g_autoptr(GPtrArray) scaled = run(trial, session, trial->scaled);
+  return scaled ? seen | see_sizes(trial, fast, scaled) : seen;
+}
+
 static uint32_t see(const PtTrial *trial, PtGraph *g) {
   g_autoptr(PtSession) session = load(g, PT_LEVEL_ALL);
   if (!session)
@@ -111,17 +163,33 @@ static uint32_t see(const PtTrial *trial, PtGraph *g) {
     return 0;
   g_autoptr(GPtrArray) fast = run(trial, session, trial->inputs);
   uint32_t seen = see_outputs(fast, trial->inputs);
-  if (seen & (NOT_RUN | NOT_FINITE) || !may_alter(g))
+  if (seen & (NOT_RUN | NOT_FINITE))
     return seen;
-  g_autoptr(GPtrArray) again = run(trial, session, trial->more);
-  g_autoptr(PtSession) unoptimized = load(g, PT_LEVEL_NONE);
-  g_autoptr(GPtrArray) plain = unoptimized ? run(trial, unoptimized, trial->inputs) : NULL;
-  seen |= see_outputs(again, trial->more) | see_outputs(plain, trial->inputs);
-  for (guint i = 0; plain && i < plain->len; i++)
-    if (plain->pdata[i] && fast->pdata[i] &&
-        pt_array_difference(plain->pdata[i], fast->pdata[i]) > CHANGED)
-      seen |= ALTERED;
-  return seen;
+  seen |= see_sizes(trial, fast, NULL);
+  return may_alter(g) ? seen | see_more(trial, g, session, fast) : seen;
+}
+
+/* Of the real piece, which sentinels are measured by. */
+static void measure(PtTrial *trial) {
+  for (guint i = 0; trial->inputs && i < trial->inputs->len; i++)
+    trial->input_size = MAX(trial->input_size, size_of(trial->inputs->pdata[i]));
+  g_autoptr(PtSession) session = trial->inputs ? load(trial->real, PT_LEVEL_ALL) : NULL;
+  g_autoptr(GPtrArray) outputs = session ? run(trial, session, trial->inputs) : NULL;
+  for (guint i = 0; outputs && i < outputs->len; i++)
+    trial->size[i] = size_of(outputs->pdata[i]);
+}
+
+static GPtrArray *scaled_up(const GPtrArray *inputs) {
+  GPtrArray *scaled = g_ptr_array_new_with_free_func((GDestroyNotify)pt_array_free);
+  for (guint i = 0; i < inputs->len; i++) {
+    const PtArray *from = inputs->pdata[i];
+    PtArray *to = pt_array_new(from->dtype, from->rank, from->dims);
+    memcpy(to->data, from->data, from->size);
+    for (size_t k = 0; from->dtype == PT_FLOAT && k < from->count; k++)
+      ((float *)to->data)[k] *= SCALE;
+    g_ptr_array_add(scaled, to);
+  }
+  return scaled;
 }
 
 static GPtrArray *inputs_of(const PtGraph *real, const PtSeed *seed) {
@@ -134,15 +202,22 @@ static GPtrArray *inputs_of(const PtGraph *real, const PtSeed *seed) {
   return inputs;
 }
 
-PtTrial *pt_trial_new(const PtCandidateFile *real, GBytes *noise, const PtSeed *seed) {
+PtTrial *pt_trial_new(const PtCandidateFile *real, GBytes *noise, GPtrArray *inputs,
+                      const PtSeed *seed) {
   PtTrial *trial = g_new0(PtTrial, 1);
   trial->noise = g_bytes_ref(noise);
   trial->real = pt_graph_ref(real->sent);
   give_noise(trial, trial->real);
-  PtSeed other = pt_seed_derive(seed, "more", 0);
-  trial->inputs = inputs_of(trial->real, seed);
-  trial->more = trial->inputs ? inputs_of(trial->real, &other) : NULL;
+  trial->more = inputs_of(trial->real, seed);
+  trial->inputs = inputs        ? g_ptr_array_ref(inputs)
+                  : trial->more ? g_ptr_array_ref(trial->more)
+                                : NULL;
+  trial->scaled = trial->inputs ? scaled_up(trial->inputs) : NULL;
+  trial->size = g_new0(double, (gsize)trial->real->outputs->len + 1);
+  for (guint i = 0; i < trial->real->outputs->len; i++)
+    trial->size[i] = INFINITY;
   trial->seen = see(trial, trial->real);
+  measure(trial);
   if (trial->seen & NOT_RUN)
     g_clear_pointer(&trial->inputs, g_ptr_array_unref);
   return trial;
@@ -153,6 +228,8 @@ void pt_trial_free(PtTrial *trial) {
     return;
   g_clear_pointer(&trial->inputs, g_ptr_array_unref);
   g_clear_pointer(&trial->more, g_ptr_array_unref);
+  g_clear_pointer(&trial->scaled, g_ptr_array_unref);
+  g_free(trial->size);
   pt_graph_unref(trial->real);
   g_bytes_unref(trial->noise);
   g_free(trial);

@@ -33,7 +33,7 @@ static PtCandidateFile *candidate(const char *first, const char *second, float s
 static bool passes(PtCandidateFile *real, PtCandidateFile *sentinel) {
   PtSeed seed;
   pt_seed_init(&seed, "inputs");
-  g_autoptr(PtTrial) trial = pt_trial_new(real, noise_bytes, &seed);
+  g_autoptr(PtTrial) trial = pt_trial_new(real, noise_bytes, NULL, &seed);
   bool ok = pt_trial_passes(trial, sentinel);
   pt_candidate_file_free(real);
   pt_candidate_file_free(sentinel);
@@ -45,6 +45,8 @@ static void test_marks(void) {
   g_assert_false(passes(candidate("Sigmoid", "Add", 1), candidate(NULL, "Sqrt", 0)));
   g_assert_false(passes(candidate("Sigmoid", "Add", 1), candidate(NULL, "Mul", 0)));
   g_assert_false(passes(candidate("Sigmoid", "Add", 1), candidate(NULL, "Identity", 0)));
+  g_assert_false(passes(candidate("Sigmoid", "Add", 1), candidate("Relu", "Mul", 1000)));
+  g_assert_false(passes(candidate("Sigmoid", "Add", 1), candidate(NULL, "Exp", 0)));
   g_assert_false(passes(candidate("Sigmoid", "Add", 1), candidate(NULL, "NoSuchOperator", 0)));
 }
 
