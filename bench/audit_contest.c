@@ -1,8 +1,8 @@
 /* audit_contest -w FOLDER [-c CORPUS] [-s SEEDS] [-n PIECES] [-k K] [-m MODE] [-f FOLDS] [-a
  * ADVERSARY]...
- *               [-t TEST]... [-l] [MODEL...]: every adversary against runs over the models (none:
- * all of the corpus); -l: a table a model; -F: prints families and stops. -t: models whose figures
- * are shown (default: all). */
+ *               [-t TEST]... [-l] [-e] [MODEL...]: every adversary against runs over the models
+ * (none: all of the corpus); -l: a table a model; -e: no contest, but what tells by itself; -F:
+ * prints families and stops. -t: models whose figures are shown (default: all). */
 #include "audit/audit_private.h"
 #include "runtime/runtime.h"
 
@@ -33,10 +33,14 @@ int main(int argc, char **argv) {
   double last = 0;
   PtContestOptions options = {.progress = {show, &last}};
   g_autoptr(GPtrArray) only = g_ptr_array_new(), tests = g_ptr_array_new();
-  bool list = false, families = false;
+  bool list = false, families = false, why = false;
   int first = 1;
   for (; first < argc && argv[first][0] == '-'; first++) {
     char letter = argv[first][1];
+    if (letter == 'e') {
+      why = true;
+      continue;
+    }
     if (letter == 'l' || letter == 'F') {
       *(letter == 'l' ? &list : &families) = true;
       continue;
@@ -99,7 +103,21 @@ int main(int argc, char **argv) {
       g_ptr_array_add(targets, t);
     }
   }
-  if (!error && work && !families) {
+  for (uint32_t m = 0; why && !error && work && m <= work->names->len; m++) {
+    g_autoptr(GPtrArray) some = g_ptr_array_new();
+    for (guint i = 0; i < targets->len; i++)
+      if (m == work->names->len || ((const PtCase *)targets->pdata[i])->model == m)
+        g_ptr_array_add(some, targets->pdata[i]);
+    if (!some->len)
+      continue;
+    printf("== %s\n", m < work->names->len ? (char *)work->names->pdata[m] : "all");
+    g_autoptr(GPtrArray) tells = pt_tells(some);
+    for (guint i = 0; i < MIN(tells->len, 25); i++) {
+      const PtTell *t = tells->pdata[i];
+      printf("%-44s area %.3f +- %.3f\n", t->what, t->area, t->error);
+    }
+  }
+  if (!error && work && !families && !why) {
     PtSeed seed;
     pt_seed_init(&seed, "contest");
     g_autoptr(PtContest) c = pt_contest_new(targets, &options, &seed);

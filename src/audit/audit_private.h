@@ -11,6 +11,7 @@
 #define PT_AUDIT_PRIVATE_H
 
 #include "audit/audit.h"
+#include "bundle/bundle.h"
 #include "graph/graph.h"
 #include "walk/walk.h"
 
@@ -30,6 +31,7 @@ PtSparse pt_sparse_of(uint64_t *ids, uint32_t n);
 double pt_sparse_cosine(const PtSparse *a, const PtSparse *b);
 
 typedef struct PtSightNode {
+  const char *name;      /* of the operator, static; "other" if the table does not have it */
   uint64_t op;           /* operator */
   uint64_t plain;        /* with kernel and strides only, as exporters differ in the rest */
   uint64_t token;        /* with attributes that people choose, which inputs are constant */
@@ -46,7 +48,7 @@ typedef struct PtSightNode {
 #define PT_NUMBERS 28
 extern const char *const pt_number_names[PT_NUMBERS];
 
-/* Numbers of a file. */
+/* Numbers of a file, in deviations of what the program writes for such a graph. */
 #define PT_FILE_NUMBERS 18
 extern const char *const pt_file_number_names[PT_FILE_NUMBERS];
 
@@ -67,8 +69,10 @@ PtSight *pt_sight_new(const PtGraph *graph);
 void pt_sight_free(PtSight *view);
 /* Types that a candidate's file leaves out, by the operators' rules, else by the runtime. */
 bool pt_sight_types(PtGraph *graph, GError **error);
-/* What the file tells: size, order, names; `id` is its place among the bundle's, 0 to 1. */
-void pt_sight_file(PtSight *view, const PtGraph *graph, GBytes *bytes, double id);
+/* What the file tells: size, order, names, against the same graph written anew with other draws;
+ * `id` is its place among the bundle's, 0 to 1. */
+void pt_sight_file(PtSight *sight, const PtGraph *graph, GBytes *bytes, double id,
+                   const PtNoise *noise);
 void pt_features_of_sight(PtSight *view); /* features.c: sets features, labels, numbers */
 
 /* ---- targets -----------------------------------------------------------------------------------
@@ -214,6 +218,20 @@ typedef struct PtReduction {
   double beta, gamma, log10_candidates;
 } PtReduction;
 PtReduction pt_reduction(const PtCase *target, const double *scores, double n, double k);
+
+/* ---- why ---------------------------------------------------------------------------------------
+ */
+/* One thing that can be seen of a candidate, and how well it alone tells real from made up. */
+typedef struct PtTell {
+  char *what;
+  double area;      /* of its value; below half: the real one has less */
+  double error;     /* standard error of the area */
+  uint32_t buckets; /* in which any candidate shows it */
+} PtTell;
+void pt_tell_free(void *tell);
+/* Of numbers, of the file, of counts of operators and of pairs of them; the most telling first.
+ * PtTell, owned. */
+GPtrArray *pt_tells(GPtrArray *cases);
 
 /* ---- contests ----------------------------------------------------------------------------------
  */

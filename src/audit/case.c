@@ -43,6 +43,7 @@ typedef struct Reading {
   GPtrArray *ids;
   GHashTable *place; /* id -> its place in the manifest + 1 */
   guint files;
+  const PtNoise *noise;
   PtCase *target;
   PtGraph **graphs; /* kept for the likelihoods, or NULL */
   GError **errors;
@@ -59,7 +60,7 @@ static PtSight *read_candidate(const Reading *r, size_t i, GError **error) {
     return NULL;
   PtSight *view = pt_sight_new(g);
   double place = GPOINTER_TO_UINT(g_hash_table_lookup(r->place, id));
-  pt_sight_file(view, g, bytes, place / MAX(r->files, 1));
+  pt_sight_file(view, g, bytes, place / MAX(r->files, 1), r->noise);
   if (r->graphs)
     r->graphs[i] = g_steal_pointer(&g);
   return view;
@@ -135,7 +136,7 @@ PtCase *pt_case_read(const char *bundle, const char *secret_path, const char *na
   g_autofree GError **errors = g_new0(GError *, (gsize)ids->len + 1);
   g_autofree PtGraph **graphs = walk ? g_new0(PtGraph *, (gsize)ids->len + 1) : NULL;
   g_ptr_array_set_size(t->sights, (gint)ids->len);
-  Reading r = {bundle, ids, place, manifest->candidates->len, t, graphs, errors};
+  Reading r = {bundle, ids, place, manifest->candidates->len, &manifest->noise, t, graphs, errors};
   pt_parallel_for(ids->len, threads, read_task, &r);
   for (guint i = 0; graphs && i < ids->len; i++)
     if (graphs[i]) {

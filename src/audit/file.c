@@ -1,5 +1,8 @@
-/* file.c: what a candidate's file tells beside its graph: size, order, names, places of weights. */
+/* file.c: what a candidate's file tells beside its graph: size, order, names, places of weights;
+ * each against what it is when the program writes the same graph anew. */
 #include "audit/audit_private.h"
+
+#include "onnx/onnx.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,6 +26,8 @@ const char *const pt_file_number_names[PT_FILE_NUMBERS] = {"size",
                                                            "weights in order",
                                                            "operands late first",
                                                            "constants a node"};
+
+#define DRAWS 6
 
 static double ascending(const double *x, uint32_t n) {
   double up = 0;
@@ -135,11 +140,55 @@ static void names_of(const PtGraph *g, double *out) {
   out[17] = constants / MAX(nodes, 1);
 }
 
-void pt_sight_file(PtSight *view, const PtGraph *graph, GBytes *bytes, double id) {
-  view->has_file = true;
-  bytes_of(bytes, view->file);
-  view->file[1] = view->file[0] / MAX(view->n, 1);
-  view->file[5] = id;
-  order_of(graph, view->file);
-  names_of(graph, view->file);
+static void numbers_of(const PtGraph *graph, GBytes *bytes, double *out) {
+  bytes_of(bytes, out);
+  out[1] = out[0] / MAX(pt_graph_n_nodes(graph), 1);
+  order_of(graph, out);
+  names_of(graph, out);
+}
+
+/* The graph as the program would have written it with another draw. */
+static bool written_anew(const PtGraph *graph, const PtNoise *noise, PtRng *rng, double *out) {
+  g_autoptr(PtGraph) scrubbed = pt_scrub(graph, noise, rng, NULL, NULL);
+  if (!scrubbed)
+    return false;
+  g_array_set_size(scrubbed->opsets, 0);
+  for (guint i = 0; i < graph->opsets->len; i++) {
+    const PtOpset *opset = &g_array_index(graph->opsets, PtOpset, i);
+    pt_graph_set_opset(scrubbed, opset->domain, opset->version);
+  }
+  scrubbed->ir_version = graph->ir_version;
+  g_autoptr(GBytes) bytes = pt_onnx_write_bytes(scrubbed, NULL, NULL, NULL);
+  PtOnnxReadOptions options = {.external = PT_EXTERNAL_NAMED, .external_name = PT_NOISE_FILE};
+  g_autoptr(PtGraph) read =
+      bytes ? pt_onnx_read_bytes(bytes, "candidate", NULL, &options, NULL) : NULL;
+  if (read)
+    numbers_of(read, bytes, out);
+  return read != NULL;
+}
+
+void pt_sight_file(PtSight *sight, const PtGraph *graph, GBytes *bytes, double id,
+                   const PtNoise *noise) {
+  double mean[PT_FILE_NUMBERS] = {0}, square[PT_FILE_NUMBERS] = {0};
+  uint32_t drawn = 0;
+  PtSeed seed;
+  pt_seed_init(&seed, "written anew");
+  g_autoptr(PtRng) rng = pt_rng_new(&seed, "file", (uint64_t)(id * 1e9));
+  sight->has_file = true;
+  numbers_of(graph, bytes, sight->file);
+  for (uint32_t i = 0; i < DRAWS; i++) {
+    double one[PT_FILE_NUMBERS] = {0};
+    if (!written_anew(graph, noise, rng, one))
+      break;
+    for (uint32_t f = 0; f < PT_FILE_NUMBERS; f++) {
+      mean[f] += one[f];
+      square[f] += one[f] * one[f];
+    }
+    drawn++;
+  }
+  for (uint32_t f = 0; drawn && f < PT_FILE_NUMBERS; f++) {
+    double m = mean[f] / drawn, v = MAX(square[f] / drawn - m * m, 0);
+    sight->file[f] = (sight->file[f] - m) / (sqrt(v) + 1e-3 * fabs(m) + 1e-6);
+  }
+  sight->file[5] = id;
 }

@@ -162,7 +162,12 @@ static void add_constant(const PtTensor *c, uint32_t slot, PtSightNode *out) {
 static void read_node(const PtGraph *g, const PtNode *node, const int32_t *maker, PtSight *view,
                       GArray *refs) {
   PtSightNode *out = &view->nodes[view->n++];
-  *out = (PtSightNode){.op = text(node->op_type), .in = refs->len, .area = 1, .area_in = 1};
+  const PtOp *known = pt_op_of(node);
+  *out = (PtSightNode){.name = known ? known->name : "other",
+                       .op = text(node->op_type),
+                       .in = refs->len,
+                       .area = 1,
+                       .area_in = 1};
   bool first = true;
   for (uint32_t k = 0; k < node->n_inputs; k++) {
     if (node->inputs[k] == PT_NONE)

@@ -99,7 +99,7 @@ PtGraph *planted_graph(const Piece *piece, const char *prefix) {
   return g;
 }
 
-static void show_file(PtSight *sight, const PtGraph *g) {
+static void show_file(PtSight *sight, const PtGraph *g, double id) {
   g_autoptr(PtGraph) copy = pt_graph_copy(g);
   static const float zeros[64 * 64 * 25];
   for (PtValueId v = 0; v < pt_graph_n_values(copy); v++)
@@ -110,7 +110,11 @@ static void show_file(PtSight *sight, const PtGraph *g) {
   GError *error = NULL;
   g_autoptr(GBytes) bytes = pt_onnx_write_bytes(copy, NULL, NULL, &error);
   g_assert_no_error(error);
-  pt_sight_file(sight, g, bytes, 0.5);
+  PtNoise noise;
+  PtNoiseNeed need = {0};
+  pt_noise_need(copy, &need);
+  g_assert_true(pt_noise_init_for(&noise, "00000000000000000000000000000000", &need, NULL));
+  pt_sight_file(sight, copy, bytes, id, &noise);
 }
 
 void planted_bucket(PtCase *t, const Piece *pieces, uint32_t n, PtRng *rng, const char *files) {
@@ -126,5 +130,5 @@ void planted_bucket(PtCase *t, const Piece *pieces, uint32_t n, PtRng *rng, cons
   }
   pt_case_add_bucket(t, graphs, real);
   for (uint32_t i = 0; files && i < n; i++)
-    show_file(t->sights->pdata[t->sights->len - n + i], graphs->pdata[i]);
+    show_file(t->sights->pdata[t->sights->len - n + i], graphs->pdata[i], pt_rng_unit(rng));
 }
