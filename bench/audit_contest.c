@@ -92,7 +92,7 @@ int main(int argc, char **argv) {
     run.model = first < argc ? pt_lab_model(work, argv[first + (int)i]) : i;
     for (run.seed = 0; run.seed < seeds && run.model != PT_NONE; run.seed++) {
       double start = pt_clock();
-      PtCase *t = pt_lab_target(work, &run, &error);
+      PtCase *t = pt_lab_case(work, &run, &error);
       if (!t) {
         fprintf(stderr, "%s: %s\n", (char *)work->names->pdata[run.model], error->message);
         g_clear_error(&error);

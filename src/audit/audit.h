@@ -5,9 +5,92 @@
 #ifndef PT_AUDIT_H
 #define PT_AUDIT_H
 
-#include "base/base.h"
+#include "graph/graph.h"
+#include "proteus/progress.h"
 
 #define PT_AUDIT_ERROR (pt_audit_error_quark())
 GQuark pt_audit_error_quark(void);
+
+/* What one adversary could tell, over some buckets. */
+typedef struct PtAuditLine {
+  const char *adversary, *looks, *remedy; /* static */
+  uint32_t runs, buckets;                 /* distinct buckets */
+  double bits, most_bits;  /* kept a bucket: -log2 of the calibrated posterior of the real piece,
+                              mean;  at best */
+  double kept, kept_error; /* bits over most_bits; standard error over runs, 0 for one */
+  double area, area_error; /* real above sentinel of its bucket */
+  double first, chance;    /* share of buckets in which the real piece comes first; by chance */
+  double even;             /* p-value of the real pieces' ranks being even */
+  double beta, log10_candidates; /* the paper's: share of sentinels ruled out at sensitivity 1, what
+                                    is left; mean over runs */
+} PtAuditLine;
+
+/* ---- one bundle ------------------------------------------------------------------------------ */
+typedef struct PtAuditBucket {
+  uint32_t index;         /* in the secret */
+  uint32_t n, nodes;      /* candidates; of the real piece */
+  char *real;             /* id */
+  double bits, most_bits; /* kept against the adversary that tells most about the whole */
+  double posterior;
+  uint32_t rank;  /* of the real piece under it, from 1 */
+  GPtrArray *why; /* char*: what is out of the ordinary in the real piece, the most telling first */
+} PtAuditBucket;
+typedef struct PtAuditModel {
+  char *name;
+  GArray *lines;      /* PtAuditLine, an adversary each; the stack last but for the tuples */
+  uint32_t worst;     /* index of the line that keeps least */
+  GPtrArray *buckets; /* PtAuditBucket, the weakest first; NULL in a survey */
+} PtAuditModel;
+void pt_audit_model_free(void *model);
+
+/* ---- surveys: over public models ---------------------------------------------------------------
+ */
+typedef struct PtAuditOptions {
+  const char *corpus;        /* folder of public models */
+  const char *work;          /* folder in which runs are kept; NULL: a temporary one */
+  const char *const *models; /* names, NULL: all of the corpus */
+  const char *const *only;   /* adversaries, NULL: all */
+  const char *mode;          /* NULL: walk */
+  uint32_t n, k, seeds;      /* n 0: auto; k 0: 20; seeds 0: 5 (paper: 1) */
+  uint32_t folds;            /* 0: as many as families */
+  unsigned threads;
+  PtProgress progress;
+} PtAuditOptions;
+typedef struct PtAuditSurvey {
+  PtAuditModel *all; /* pooled */
+  GPtrArray *models; /* PtAuditModel */
+  GPtrArray *tells;  /* char*: what tells most by itself, pooled */
+  uint32_t families, folds;
+  double seconds;
+} PtAuditSurvey;
+PtAuditSurvey *pt_audit_survey(const PtAuditOptions *options, GError **error);
+void pt_audit_survey_free(PtAuditSurvey *survey);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtAuditSurvey, pt_audit_survey_free)
+
+/* Figure 6 of the paper: its adversary, its models, its n and k. */
+typedef struct PtPaperCell {
+  double specificity, gamma, log10_candidates;
+} PtPaperCell;
+typedef struct PtPaperRow {
+  const char *model, *file; /* as the paper, as the corpus names it */
+  uint32_t n, k;
+  PtPaperCell ours, random, paper, paper_random;
+  double specificity_error; /* of ours, over seeds */
+  uint32_t buckets;         /* distinct, as equal pieces share one; mean over seeds, rounded */
+  double area;              /* of the adversary, ours */
+  bool has_random;
+} PtPaperRow;
+/* rows: PtPaperRow. */
+bool pt_audit_paper(const PtAuditOptions *options, GArray *rows, GError **error);
+
+/* ---- the questionnaire ----------------------------------------------------------------------- */
+typedef struct PtQuizItem {
+  PtGraph *graph; /* with types */
+  bool real;
+} PtQuizItem;
+void pt_quiz_item_free(void *item);
+/* 20 candidates of public models' buckets, half of them real, none of more than 24 nodes, in random
+ * order; the same seed gives the same. PtQuizItem. */
+GPtrArray *pt_audit_quiz(const PtAuditOptions *options, const char *seed, GError **error);
 
 #endif

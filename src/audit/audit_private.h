@@ -122,10 +122,17 @@ uint32_t pt_lab_model(const PtLab *work, const char *name); /* PT_NONE: there is
 typedef struct PtRunOptions {
   uint32_t model, seed, n, k; /* n 0: auto */
   const char *mode;           /* as obfuscate's */
+  bool shipped;               /* by the generator that ships, which may know the model */
 } PtRunOptions;
 /* Trains the generator without the model's family, runs the program, reads what it wrote; what is
  * in the folder already is not done again. */
-PtCase *pt_lab_target(const PtLab *work, const PtRunOptions *options, GError **error);
+PtCase *pt_lab_case_ids(const PtLab *lab, const PtRunOptions *options, char **bundle,
+                        GPtrArray *ids, GError **error);
+/* bundle: where it is, caller frees; ids (or NULL): as pt_case_read. */
+PtCase *pt_lab_case(const PtLab *work, const PtRunOptions *options, GError **error);
+
+/* A lab in options->work, or in a temporary folder, which the caller removes and frees. */
+PtLab *pt_audit_lab(const PtAuditOptions *options, char **temporary, GError **error);
 
 /* family.c: share of a's nodes whose neighbourhood of radius 2 (PtSight's plain) occurs in b. */
 double pt_overlap(const PtSight *a, const PtSight *b);
@@ -269,6 +276,8 @@ typedef struct PtSummary {
   double even;                   /* p-value of the ranks being even */
   double area_error, bits_error; /* standard errors over runs; of the area, of the share kept */
 } PtSummary;
+/* Lines of all adversaries over a model's runs, or all; without buckets. */
+PtAuditModel *pt_contest_model(const PtContest *contest, const char *name, uint32_t model);
 PtSummary pt_contest_summary(const PtContest *contest, uint32_t adversary, uint32_t model);
 
 #endif

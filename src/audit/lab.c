@@ -7,7 +7,6 @@
 #include "ops/ops.h"
 #include "runtime/runtime.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -133,39 +132,28 @@ uint32_t pt_lab_model(const PtLab *w, const char *name) {
 
 /* ---- generators that have not seen a family ---------------------------------------------------
  */
-/* The other models, by links. */
-static bool link_others(const PtLab *w, uint32_t family, const char *folder, GError **error) {
-  if (!pt_dir_make(folder, error))
-    return false;
-  for (guint i = 0; i < w->names->len; i++) {
-    if (w->family[i] == family)
-      continue;
-    g_autofree char *name = g_strconcat(w->names->pdata[i], ".onnx", NULL);
-    g_autofree char *from = g_build_filename(w->corpus, name, NULL);
-    g_autofree char *to = g_build_filename(folder, name, NULL);
-    if (symlink(from, to) != 0 && errno != EEXIST) {
-      g_set_error(error, PT_AUDIT_ERROR, PT_ERR_IO, "%s cannot be linked: %s", to,
-                  g_strerror(errno));
-      return false;
-    }
-  }
-  return true;
-}
-
 /* The folder of the family's generator; caller frees. */
 static char *trained_folder(const PtLab *w, uint32_t family, GError **error) {
   g_autofree char *name = g_strdup_printf("without-%u", family);
   g_autofree char *folder = g_build_filename(w->folder, name, NULL);
-  g_autofree char *others = g_build_filename(folder, "corpus", NULL);
   g_autofree char *walk = g_build_filename(folder, "walk.bin", NULL);
   g_autofree char *pieces = g_build_filename(folder, "pieces.bin", NULL);
-  if (!pt_dir_make(folder, error) || !link_others(w, family, others, error))
+  g_autoptr(GPtrArray) exclude = g_ptr_array_new();
+  for (guint i = 0; i < w->names->len; i++)
+    if (w->family[i] == family)
+      g_ptr_array_add(exclude, w->names->pdata[i]);
+  g_ptr_array_add(exclude, NULL);
+  const char *const *without = (const char *const *)exclude->pdata;
+  if (!pt_dir_make(folder, error))
     return NULL;
   if (!g_file_test(pieces, G_FILE_TEST_EXISTS) &&
-      !pt_corpus_build(others, NULL, pieces, w->threads, &w->progress, error))
+      !pt_corpus_build(w->corpus, without, pieces, w->threads, &w->progress, error))
     return NULL;
-  PtWalkTrainOptions train = {
-      .folder = others, .out = walk, .threads = w->threads, .progress = w->progress};
+  PtWalkTrainOptions train = {.folder = w->corpus,
+                              .out = walk,
+                              .exclude = without,
+                              .threads = w->threads,
+                              .progress = w->progress};
   if (!g_file_test(walk, G_FILE_TEST_EXISTS) && !pt_walk_train(&train, NULL, error))
     return NULL;
   return g_steal_pointer(&folder);
@@ -187,7 +175,7 @@ static void fill_scalars(PtGraph *g) {
 static bool run_program(const PtLab *w, const PtRunOptions *o, const char *bundle,
                         const char *secret, const char *data, GError **error) {
   g_autofree char *text = g_strdup_printf("audit %u", o->seed);
-  g_autofree char *corpus_file = g_build_filename(data, "pieces.bin", NULL);
+  g_autofree char *corpus_file = data ? g_build_filename(data, "pieces.bin", NULL) : NULL;
   PtObfuscateOptions options = {.model = w->names->pdata[o->model],
                                 .bundle = bundle,
                                 .secret = secret,
@@ -225,19 +213,26 @@ static bool make_run(const PtLab *w, const PtRunOptions *o, const char *bundle, 
   return ok;
 }
 
-PtCase *pt_lab_target(const PtLab *w, const PtRunOptions *o, GError **error) {
+PtCase *pt_lab_case(const PtLab *w, const PtRunOptions *o, GError **error) {
+  g_autofree char *bundle = NULL;
+  return pt_lab_case_ids(w, o, &bundle, NULL, error);
+}
+
+PtCase *pt_lab_case_ids(const PtLab *w, const PtRunOptions *o, char **bundle_out, GPtrArray *ids,
+                        GError **error) {
   const char *name = w->names->pdata[o->model];
-  g_autofree char *data = trained_folder(w, w->family[o->model], error);
-  if (!data)
+  g_autofree char *data = o->shipped ? NULL : trained_folder(w, w->family[o->model], error);
+  if (!data && !o->shipped)
     return NULL;
-  g_autofree char *run = g_strdup_printf("%s-%s-n%u-k%u-%u", name, o->mode, o->n, o->k, o->seed);
-  g_autofree char *bundle = g_build_filename(w->folder, run, NULL);
+  g_autofree char *run = g_strdup_printf("%s-%s-n%u-k%u-%u%s", name, o->mode, o->n, o->k, o->seed,
+                                         o->shipped ? "-shipped" : "");
+  char *bundle = *bundle_out = g_build_filename(w->folder, run, NULL);
   g_autofree char *secret = g_strconcat(bundle, ".secret", NULL);
-  g_autofree char *walk_file = g_build_filename(data, "walk.bin", NULL);
+  g_autofree char *walk_file = data ? g_build_filename(data, "walk.bin", NULL) : NULL;
   if (!make_run(w, o, bundle, secret, data, error))
     return NULL;
   g_autoptr(PtWalkModel) walk = pt_walk_model_open(walk_file, error);
-  PtCase *t = walk ? pt_case_read(bundle, secret, name, walk, w->threads, NULL, error) : NULL;
+  PtCase *t = walk ? pt_case_read(bundle, secret, name, walk, w->threads, ids, error) : NULL;
   if (t) {
     t->model = o->model;
     t->family = w->family[o->model];

@@ -37,7 +37,7 @@ struct PtCli {
 
 extern const PtCommand pt_command_obfuscate, pt_command_optimize, pt_command_deobfuscate,
     pt_command_run, pt_command_verify, pt_command_bench, pt_command_fill, pt_command_inspect,
-    pt_command_train;
+    pt_command_train, pt_command_audit;
 
 /* ---- options.c ---- */
 /* Parses argv by `entries` and the common options; *rest receives the positional arguments

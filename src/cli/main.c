@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-G_DEFINE_QUARK(pt-cli-error-quark, pt_cli_error)
+G_DEFINE_QUARK(pt - cli - error - quark, pt_cli_error)
 
 static int run_help(PtCli *cli, int argc, char **argv);
 
@@ -20,7 +20,7 @@ static const PtCommand command_help = {
 static const PtCommand *const commands[] = {
     &pt_command_obfuscate, &pt_command_optimize, &pt_command_deobfuscate, &pt_command_run,
     &pt_command_verify,    &pt_command_bench,    &pt_command_fill,        &pt_command_inspect,
-    &pt_command_train,     &command_help,
+    &pt_command_train,     &pt_command_audit,    &command_help,
 };
 
 static const PtCommand *find_command(const char *name) {

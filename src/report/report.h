@@ -52,4 +52,16 @@ char *pt_text_deobfuscate(const PtDeobfuscateOptions *options, const PtDeobfusca
 char *pt_text_verify(const char *a, const char *b, const PtVerifyReport *report);
 char *pt_text_bench(const PtBenchOptions *options, const PtBenchReport *report);
 
+/* ---- audits ---------------------------------------------------------------------------------- */
+/* The questionnaire as one HTML page; graphs: PtGraph with types. real[i]: the key. Caller frees.
+ */
+char *pt_quiz_html(GPtrArray *graphs, const bool *real, const char *seed, GError **error);
+struct PtAuditSurvey;
+struct PtAuditModel;
+json_t *pt_json_survey(const struct PtAuditSurvey *survey);
+char *pt_text_survey(const struct PtAuditSurvey *survey);
+/* rows: PtPaperRow. */
+json_t *pt_json_paper(const GArray *rows);
+char *pt_text_paper(const GArray *rows);
+
 #endif
