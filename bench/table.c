@@ -198,6 +198,16 @@ static char **models_or(const char *fallback) {
   return list;
 }
 
+/* Why, of what the table only counts. */
+static void complain(const char *name, const Step *step, const char *key) {
+  const json_t *list = json_object_get(step->json, key);
+  if (json_array_size(list) == 0)
+    return;
+  char *text = json_dumps(list, JSON_INDENT(2));
+  fprintf(stderr, "works: %s: %s: %s\n", name, key, text);
+  free(text);
+}
+
 static void works(void) {
   char *k = g_strdup_printf("%d", option.k < 0 ? 1 : option.k);
   Way way = {.n = "auto",
@@ -236,6 +246,10 @@ static void works(void) {
              number(&trip.deobfuscate, "nodes_after"), verify.status == 0 ? "" : "**differs** ",
              number(&verify, "difference"),
              trip.obfuscate.seconds + trip.optimize.seconds + trip.deobfuscate.seconds);
+    char *fallbacks = json_dumps(json_object_get(trip.deobfuscate.json, "fallbacks"), JSON_COMPACT);
+    if (fallbacks && !g_str_equal(fallbacks, "[]"))
+      fprintf(stderr, "works: %s: %s\n", *name, fallbacks);
+    free(fallbacks);
     fflush(stdout);
     good += !failure && verify.status == 0;
     clear_step(&verify);
@@ -354,7 +368,8 @@ static void add_gaps(GString *text, const json_t *of, const json_t *other, bool 
   }
 }
 
-/* "Conv -2, ReorderOutput +1": what the result has more and less of than best attainable. */
+/* "Conv -2, ReorderOutput +1": what the result has more and less of than best attainable; and
+ * how many pieces fell back, which explains a gap. */
 static char *histogram_gap(const Step *bench) {
   const json_t *best = bench_row(bench, "best attainable"), *ours = bench_row(bench, "proteus");
   GString *text = g_string_new(NULL);
@@ -362,6 +377,9 @@ static char *histogram_gap(const Step *bench) {
   add_gaps(text, ours, best, true);
   if (text->len == 0)
     g_string_append(text, "none");
+  size_t fallbacks = json_array_size(json_object_get(bench->json, "fallbacks"));
+  if (fallbacks > 0)
+    g_string_append_printf(text, " (%zu fell back)", fallbacks);
   return g_string_free(text, FALSE);
 }
 
@@ -383,6 +401,8 @@ static double measure(const char *model, uint32_t nodes, uint32_t size, const Co
     *bench = step_run(program, "bench", model, out, "--level", way.level, "--target", way.target,
                       "--iterations", iterations, "--loads", loads, "--twice", "--json", "--quiet",
                       NULL);
+  if (bench->json)
+    json_object_set(bench->json, "fallbacks", json_object_get(trip.deobfuscate.json, "fallbacks"));
   clear_trip(&trip);
   g_free(n);
   g_free(iterations);

@@ -27,10 +27,10 @@ static void test_structure(void) {
   no_ir->model->has_ir_version = false;
   make_fails(no_ir, NULL, PT_ERR_INPUT, "no IR version");
   g_autoptr(Make) new_ir = small();
-  new_ir->model->ir_version = 14;
-  make_fails(new_ir, NULL, PT_ERR_UNSUPPORTED, "IR version 14");
+  new_ir->model->ir_version = 15;
+  make_fails(new_ir, NULL, PT_ERR_UNSUPPORTED, "IR version 15");
   g_autoptr(Make) last_ir = small();
-  last_ir->model->ir_version = 13;
+  last_ir->model->ir_version = 14;
   pt_graph_unref(make_read(last_ir, NULL));
 }
 
