@@ -246,10 +246,8 @@ static void works(void) {
              number(&trip.deobfuscate, "nodes_after"), verify.status == 0 ? "" : "**differs** ",
              number(&verify, "difference"),
              trip.obfuscate.seconds + trip.optimize.seconds + trip.deobfuscate.seconds);
-    char *fallbacks = json_dumps(json_object_get(trip.deobfuscate.json, "fallbacks"), JSON_COMPACT);
-    if (fallbacks && !g_str_equal(fallbacks, "[]"))
-      fprintf(stderr, "works: %s: %s\n", *name, fallbacks);
-    free(fallbacks);
+    complain(*name, &trip.optimize, "failures");
+    complain(*name, &trip.deobfuscate, "fallbacks");
     fflush(stdout);
     good += !failure && verify.status == 0;
     clear_step(&verify);

@@ -36,6 +36,57 @@ bool pt_node_string_is(const PtNode *node, const char *name, const char *text) {
   return size == strlen(text) && (size == 0 || memcmp(data, text, size) == 0);
 }
 
+bool pt_tensor_equal(const PtTensor *a, const PtTensor *b, bool with_data) {
+  if (a == b)
+    return true;
+  if (a->dtype != b->dtype || a->rank != b->rank || a->count != b->count ||
+      (a->rank > 0 && memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) != 0))
+    return false;
+  if (!with_data || a->count == 0)
+    return true;
+  if (a->strings || b->strings) {
+    if (!a->strings || !b->strings)
+      return false;
+    for (size_t i = 0; i < a->count; i++)
+      if (!g_bytes_equal(a->strings[i], b->strings[i]))
+        return false;
+    return true;
+  }
+  if (a->data && b->data)
+    return a->size == b->size && (a->data == b->data || memcmp(a->data, b->data, a->size) == 0);
+  return !a->data && !b->data && a->offset == b->offset && g_strcmp0(a->location, b->location) == 0;
+}
+
+bool pt_attr_equal(const PtAttr *a, const PtAttr *b) {
+  if (a->kind != b->kind || a->count != b->count)
+    return false;
+  switch (a->kind) {
+  case PT_ATTR_FLOAT:
+  case PT_ATTR_FLOATS:
+    return a->count == 0 || memcmp(a->as.floats, b->as.floats, a->count * sizeof(float)) == 0;
+  case PT_ATTR_INT:
+  case PT_ATTR_INTS:
+    return a->count == 0 || memcmp(a->as.ints, b->as.ints, a->count * sizeof(int64_t)) == 0;
+  case PT_ATTR_STRING:
+  case PT_ATTR_STRINGS:
+  case PT_ATTR_TYPE:
+    for (uint32_t i = 0; i < a->count; i++)
+      if (!g_bytes_equal(a->as.strings[i], b->as.strings[i]))
+        return false;
+    return true;
+  case PT_ATTR_TENSOR:
+  case PT_ATTR_TENSORS:
+    for (uint32_t i = 0; i < a->count; i++)
+      if (!pt_tensor_equal(a->as.tensors[i], b->as.tensors[i], true))
+        return false;
+    return true;
+  case PT_ATTR_GRAPH:
+  case PT_ATTR_GRAPHS:
+    return false;
+  }
+  return false;
+}
+
 /* The attribute of that name, made if it is not there. */
 static PtAttr *slot(PtGraph *g, PtNodeId node, const char *name) {
   PtNode *n = pt_node(g, node);

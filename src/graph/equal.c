@@ -40,27 +40,6 @@ static bool types_match(Match *m, const PtType *a, const PtType *b) {
   return true;
 }
 
-static bool tensors_equal(const PtTensor *a, const PtTensor *b, bool with_data) {
-  if (a == b)
-    return true;
-  if (a->dtype != b->dtype || a->rank != b->rank || a->count != b->count ||
-      (a->rank > 0 && memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) != 0))
-    return false;
-  if (!with_data || a->count == 0)
-    return true;
-  if (a->strings || b->strings) {
-    if (!a->strings || !b->strings)
-      return false;
-    for (size_t i = 0; i < a->count; i++)
-      if (!g_bytes_equal(a->strings[i], b->strings[i]))
-        return false;
-    return true;
-  }
-  if (a->data && b->data)
-    return a->size == b->size && (a->data == b->data || memcmp(a->data, b->data, a->size) == 0);
-  return !a->data && !b->data && a->offset == b->offset && g_strcmp0(a->location, b->location) == 0;
-}
-
 static uint32_t mapped_outer(const Match *m, PtValueId outer) {
   for (uint32_t i = 0; i < m->a->n_values; i++)
     if (m->a->values[i] == outer)
@@ -83,7 +62,7 @@ static bool nested_value(Match *m, const PtGraph *a, PtValueId va, const PtGraph
   if ((x->producer == PT_NONE) != (y->producer == PT_NONE) || !x->constant != !y->constant ||
       (x->outer == PT_NONE) != (y->outer == PT_NONE))
     return false;
-  if (x->constant && !tensors_equal(x->constant, y->constant, true))
+  if (x->constant && !pt_tensor_equal(x->constant, y->constant, true))
     return false;
   if (x->outer != PT_NONE && (up ? up[x->outer] : mapped_outer(m, x->outer)) != y->outer)
     return false;
@@ -135,36 +114,14 @@ static bool nested_equal(Match *m, const PtGraph *a, const PtGraph *b, const PtV
 }
 
 static bool attr_equal(Match *m, const PtAttr *a, const PtAttr *b, const PtValueId *up) {
+  if (a->kind != PT_ATTR_GRAPH && a->kind != PT_ATTR_GRAPHS)
+    return pt_attr_equal(a, b);
   if (a->kind != b->kind || a->count != b->count)
     return false;
-  switch (a->kind) {
-  case PT_ATTR_FLOAT:
-  case PT_ATTR_FLOATS:
-    return a->count == 0 || memcmp(a->as.floats, b->as.floats, a->count * sizeof(float)) == 0;
-  case PT_ATTR_INT:
-  case PT_ATTR_INTS:
-    return a->count == 0 || memcmp(a->as.ints, b->as.ints, a->count * sizeof(int64_t)) == 0;
-  case PT_ATTR_STRING:
-  case PT_ATTR_STRINGS:
-  case PT_ATTR_TYPE:
-    for (uint32_t i = 0; i < a->count; i++)
-      if (!g_bytes_equal(a->as.strings[i], b->as.strings[i]))
-        return false;
-    return true;
-  case PT_ATTR_TENSOR:
-  case PT_ATTR_TENSORS:
-    for (uint32_t i = 0; i < a->count; i++)
-      if (!tensors_equal(a->as.tensors[i], b->as.tensors[i], true))
-        return false;
-    return true;
-  case PT_ATTR_GRAPH:
-  case PT_ATTR_GRAPHS:
-    for (uint32_t i = 0; i < a->count; i++)
-      if (!nested_equal(m, a->as.graphs[i], b->as.graphs[i], up))
-        return false;
-    return true;
-  }
-  return false;
+  for (uint32_t i = 0; i < a->count; i++)
+    if (!nested_equal(m, a->as.graphs[i], b->as.graphs[i], up))
+      return false;
+  return true;
 }
 
 static bool attrs_equal(Match *m, const PtNode *a, const PtNode *b, const PtValueId *up) {
@@ -187,7 +144,7 @@ static bool values_match(Match *m, uint32_t x, uint32_t y) {
     return false;
   const PtValue *va = pt_value(a->graph, a->values[x]), *vb = pt_value(b->graph, b->values[y]);
   if (a->seen[x] == PT_SEEN_REAL && !a->is_output[x] && !b->is_output[y])
-    return tensors_equal(va->constant, vb->constant, true);
+    return pt_tensor_equal(va->constant, vb->constant, true);
   if (m->to_b[x] != PT_NONE || m->to_a[y] != PT_NONE)
     return m->to_b[x] == y && m->to_a[y] == x;
   if (a->is_output[x] != b->is_output[y])
@@ -195,7 +152,7 @@ static bool values_match(Match *m, uint32_t x, uint32_t y) {
   if ((a->seen[x] == PT_SEEN_INPUT || a->is_output[x]) && !types_match(m, &va->type, &vb->type))
     return false;
   if (va->constant && a->seen[x] != PT_SEEN_INNER &&
-      !tensors_equal(va->constant, vb->constant, a->seen[x] == PT_SEEN_REAL))
+      !pt_tensor_equal(va->constant, vb->constant, a->seen[x] == PT_SEEN_REAL))
     return false;
   m->to_b[x] = y;
   m->to_a[y] = x;

@@ -252,6 +252,10 @@ void pt_node_set_ints(PtGraph *graph, PtNodeId node, const char *name, const int
 void pt_node_set_floats(PtGraph *graph, PtNodeId node, const char *name, const float *v,
                         uint32_t n);
 void pt_node_set_string(PtGraph *graph, PtNodeId node, const char *name, const char *text);
+/* Same dtype, sizes and, if with_data, contents (or where these lie, for those without data). */
+bool pt_tensor_equal(const PtTensor *a, const PtTensor *b, bool with_data);
+/* Same kind and contents, bit for bit; names are not compared. Nested graphs: never equal. */
+bool pt_attr_equal(const PtAttr *a, const PtAttr *b);
 /* Copies an attribute of another graph's node; nested graphs are deep-copied, their outer values
  * mapped by map[old outer id] (PT_NONE entries are an internal error). */
 void pt_node_add_attr_copy(PtGraph *graph, PtNodeId node, const PtAttr *attr, const PtValueId *map);

@@ -26,41 +26,6 @@ static uint64_t hash_attr(const PtAttr *attr, uint64_t h) {
   }
 }
 
-static bool tensors_equal(const PtTensor *a, const PtTensor *b) {
-  return a->dtype == b->dtype && a->rank == b->rank && a->size == b->size && !a->strings &&
-         !b->strings && a->data && b->data &&
-         (a->rank == 0 || memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0) &&
-         memcmp(a->data, b->data, a->size) == 0;
-}
-
-static bool attrs_equal(const PtAttr *a, const PtAttr *b) {
-  if (a->kind != b->kind || a->count != b->count)
-    return false;
-  switch (a->kind) {
-  case PT_ATTR_FLOAT:
-  case PT_ATTR_FLOATS:
-    return memcmp(a->as.floats, b->as.floats, a->count * sizeof(float)) == 0;
-  case PT_ATTR_INT:
-  case PT_ATTR_INTS:
-    return memcmp(a->as.ints, b->as.ints, a->count * sizeof(int64_t)) == 0;
-  case PT_ATTR_STRING:
-  case PT_ATTR_STRINGS:
-  case PT_ATTR_TYPE:
-    for (uint32_t i = 0; i < a->count; i++)
-      if (!g_bytes_equal(a->as.strings[i], b->as.strings[i]))
-        return false;
-    return true;
-  case PT_ATTR_TENSOR:
-  case PT_ATTR_TENSORS:
-    for (uint32_t i = 0; i < a->count; i++)
-      if (!tensors_equal(a->as.tensors[i], b->as.tensors[i]))
-        return false;
-    return true;
-  default:
-    return false; /* nested graphs are not compared */
-  }
-}
-
 static guint hash_node(gconstpointer key) {
   const PtNode *node = key;
   uint64_t h = pt_hash64(node->op_type, strlen(node->op_type), node->n_outputs);
@@ -82,7 +47,7 @@ static gboolean nodes_equal(gconstpointer x, gconstpointer y) {
       return FALSE;
   for (uint32_t i = 0; i < a->n_attrs; i++) {
     const PtAttr *other = pt_node_attr(b, a->attrs[i].name);
-    if (!other || !attrs_equal(&a->attrs[i], other))
+    if (!other || !pt_attr_equal(&a->attrs[i], other))
       return FALSE;
   }
   return TRUE;
