@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_MORE = 5, N_ALL = PT_N_FEATURES + N_MORE, K = 20, SAMPLED = 100 };
-static const char *const more_names[N_MORE] = {"sources a node", "sinks a node",
-                                               "nodes reading two or more, a node", "depth a node",
-                                               "mean edge span over size"};
+enum { N_MORE = 5, N_ALL = PT_N_FEATURES + N_MORE, K = 20, SAMPLED = 60 };
+static const char *const more_names[N_MORE] = {"sources a node", "sinks a node", "joins a node",
+                                               "depth a node", "mean span over size"};
 
 typedef struct Shape {
   double x[N_ALL];
@@ -113,46 +112,96 @@ static GArray *drawn(const PtTopologyModel *model, bool induced, const char *see
   return shapes;
 }
 
-static GArray *sampled(const PtTopologyModel *model, const GPtrArray *real, const GArray *faces,
-                       const char *seed_text) {
+/* Buckets of one real piece and K samples around it, one after another. */
+typedef struct Buckets {
+  GArray *real, *picked; /* Shape: one a bucket, K a bucket */
+} Buckets;
+
+typedef struct Face {
+  guint inputs, outputs;
+} Face;
+
+static Buckets sampled(const PtTopologyModel *model, const GPtrArray *real, const GArray *faces,
+                       bool by_density, const char *seed_text) {
   PtSeed seed;
   pt_seed_init(&seed, seed_text);
-  GArray *shapes = g_array_new(FALSE, FALSE, sizeof(Shape));
+  Buckets b = {g_array_new(FALSE, FALSE, sizeof(Shape)), g_array_new(FALSE, FALSE, sizeof(Shape))};
   double start = pt_clock(), slowest = 0;
   guint each = MAX(real->len / SAMPLED, 1);
   for (guint i = 0; i < real->len; i += each) {
     g_autoptr(PtRng) rng = pt_rng_new(&seed, "sample", i);
     g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free);
     g_autoptr(GError) error = NULL;
-    typedef struct Face {
-      guint inputs, outputs;
-    } Face;
     Face face = g_array_index(faces, Face, i);
     double before = pt_clock();
-    if (!pt_topology_sample(model, real->pdata[i], K, face.inputs, face.outputs, rng, out, &error))
+    if (!pt_topology_sample_by(model, real->pdata[i], K, face.inputs, face.outputs, by_density, rng,
+                               out, &error)) {
       printf("%s\n", error->message);
+      continue;
+    }
     slowest = MAX(slowest, pt_clock() - before);
-    add_shapes(out, shapes);
+    Shape s = shape_of(real->pdata[i]);
+    g_array_append_val(b.real, s);
+    add_shapes(out, b.picked);
   }
-  printf("%u samples of %d: %.2f s, slowest %.2f s\n", (real->len + each - 1) / each, K,
-         pt_clock() - start, slowest);
-  return shapes;
+  printf("%u buckets of %d%s: %.2f s, slowest %.2f s\n", b.real->len, K,
+         by_density ? ", weights 1/p" : "", pt_clock() - start, slowest);
+  return b;
 }
 
-static void report(PtTopologyModel *model, const GPtrArray *real, const GArray *faces,
-                   const char *seed) {
-  g_autoptr(GArray) a = g_array_new(FALSE, FALSE, sizeof(Shape));
+/* Where the real piece stands among its sentinels, on average: 0.5 is chance. */
+static double place(const Buckets *b, int j) {
+  double sum = 0;
+  for (guint i = 0; i < b->real->len; i++)
+    for (guint k = 0; k < K; k++) {
+      double x = g_array_index(b->real, Shape, i).x[j];
+      double y = g_array_index(b->picked, Shape, i * K + k).x[j];
+      sum += y < x ? 1 : y > x ? 0 : 0.5;
+    }
+  return sum / MAX(b->real->len * K, 1);
+}
+
+/* The same for the density of what the network draws, which who has the model can compute. */
+static double place_of_density(const Buckets *b, const GArray *learned) {
+  double sum = 0;
+  g_autofree PtTopologyFeatures *points = g_new(PtTopologyFeatures, learned->len);
+  for (guint i = 0; i < learned->len; i++)
+    memcpy(points[i].x, g_array_index(learned, Shape, i).x, sizeof points[i].x);
+  g_autoptr(PtDensity) p = pt_density_new(points, learned->len);
+  for (guint i = 0; i < b->real->len; i++) {
+    PtTopologyFeatures f;
+    memcpy(f.x, g_array_index(b->real, Shape, i).x, sizeof f.x);
+    double x = pt_density_at(p, &f);
+    for (guint k = 0; k < K; k++) {
+      memcpy(f.x, g_array_index(b->picked, Shape, i * K + k).x, sizeof f.x);
+      double y = pt_density_at(p, &f);
+      sum += y < x ? 1 : y > x ? 0 : 0.5;
+    }
+  }
+  return sum / MAX(b->real->len * K, 1);
+}
+
+static void report(PtTopologyModel *model, const GPtrArray *known, const GPtrArray *real,
+                   const GArray *faces, const char *seed) {
+  GArray *a = g_array_new(FALSE, FALSE, sizeof(Shape));
+  GArray *base = g_array_new(FALSE, FALSE, sizeof(Shape));
   add_shapes(real, a);
-  g_autoptr(GArray) learned = drawn(model, false, seed);
-  g_autoptr(GArray) induced = drawn(model, true, seed);
-  g_autoptr(GArray) picked = sampled(model, real, faces, seed);
-  printf("%-36s %9s %9s %9s   means: %s %9s %9s %9s\n", "Kolmogorov-Smirnov distance", "drawn",
-         "Alg. 3", "Alg. 1", "real", "drawn", "Alg. 3", "Alg. 1");
+  add_shapes(known, base);
+  GArray *learned = drawn(model, false, seed), *induced = drawn(model, true, seed);
+  Buckets even = sampled(model, real, faces, false, seed);
+  Buckets paper = sampled(model, real, faces, true, seed);
+  printf("%-30s %-44s%-40s%s\n", "", "Kolmogorov-Smirnov distance from the pieces", "    means",
+         "        place of the real piece");
+  printf("%-30s %8s%8s%8s%10s%8s %8s%8s%8s%10s%8s   %8s%8s\n", "", "learned", "drawn", "Alg. 3",
+         "in window", "1/p", "pieces", "drawn", "Alg. 3", "in window", "1/p", "window", "1/p");
   for (int j = 0; j < N_ALL; j++)
-    printf("%-36s %9.3f %9.3f %9.3f %12.3f %9.3f %9.3f %9.3f\n",
-           j < PT_N_FEATURES ? pt_feature_names[j] : more_names[j - PT_N_FEATURES],
-           ks(a, learned, j), ks(a, induced, j), ks(a, picked, j), mean(a, j), mean(learned, j),
-           mean(induced, j), mean(picked, j));
+    printf("%-30s %8.3f%8.3f%8.3f%10.3f%8.3f %8.3f%8.3f%8.3f%10.3f%8.3f   %8.3f%8.3f\n",
+           j < PT_N_FEATURES ? pt_feature_names[j] : more_names[j - PT_N_FEATURES], ks(a, base, j),
+           ks(a, learned, j), ks(a, induced, j), ks(even.real, even.picked, j),
+           ks(paper.real, paper.picked, j), mean(a, j), mean(learned, j), mean(induced, j),
+           mean(even.picked, j), mean(paper.picked, j), place(&even, j), place(&paper, j));
+  printf("%-30s %42s %42s   %8.3f%8.3f\n", "density", "", "", place_of_density(&even, learned),
+         place_of_density(&paper, learned));
 }
 
 static void show(const char *what, uint64_t done, uint64_t total, void *data) {
@@ -214,13 +263,16 @@ int main(int argc, char **argv) {
     return 1;
   }
   printf("%u pieces, %.1f s\n", real->len, pt_clock() - start);
+  g_autoptr(GPtrArray) known = g_ptr_array_ref(real);
   if (unseen) {
     g_array_set_size(faces, 0);
     g_ptr_array_unref(real);
     real = topologies_of(unseen, faces, &error);
-    if (!real)
+    if (!real) {
+      fprintf(stderr, "%s\n", error->message);
       return 1;
+    }
   }
-  report(model, real, faces, seed);
+  report(model, known, real, faces, seed);
   return 0;
 }

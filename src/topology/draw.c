@@ -27,13 +27,22 @@ static void connect(Growing *g, uint32_t from, uint32_t to, uint32_t newest) {
         reach_of(g, x)[w] |= reach_of(g, to)[w];
 }
 
-/* Symbol k of row i by its logits. */
+/* Symbol k of row i by its logits. A direction that is drawn against the odds makes a source or a
+ * sink in the middle of a chain, and what follows cannot mend it: so given that there is an edge,
+ * its direction is drawn with squared odds (docs/topology.md has the effect). */
 static void choose(Growing *g, uint32_t i, uint32_t k, const float *logits) {
   double top = 0, odds[PT_N_SYMBOLS];
   for (int s = 0; s < PT_N_SYMBOLS; s++)
     top = s == 0 ? (double)logits[0] : MAX(top, (double)logits[s]);
   for (int s = 0; s < PT_N_SYMBOLS; s++)
     odds[s] = exp((double)logits[s] - top);
+  double edge = odds[PT_EDGE_FORWARD] + odds[PT_EDGE_BACKWARD];
+  double forward = odds[PT_EDGE_FORWARD] * odds[PT_EDGE_FORWARD];
+  double backward = odds[PT_EDGE_BACKWARD] * odds[PT_EDGE_BACKWARD];
+  if (edge > 0 && forward + backward > 0) {
+    odds[PT_EDGE_FORWARD] = edge * forward / (forward + backward);
+    odds[PT_EDGE_BACKWARD] = edge * backward / (forward + backward);
+  }
   size_t symbol = pt_rng_weighted(g->rng, odds, PT_N_SYMBOLS);
   uint32_t j = i - 1 - k;
   if (symbol == PT_EDGE_FORWARD && reaches(g, i, j))

@@ -96,61 +96,111 @@ static PtTopologyFeatures default_beta(const PtTopologyFeatures *real) {
   return beta;
 }
 
-static void widen(PtWindow *w) {
-  for (int j = 0; j < PT_N_FEATURES; j++) {
-    double more = (w->high.x[j] - w->low.x[j]) / 4;
-    w->low.x[j] -= more;
-    w->high.x[j] += more;
-  }
-}
+/* What a sentinel may look like: Alg. 1's window, and as many sources and sinks as the real piece,
+ * or one more or fewer: they follow from the interface, which the whole bucket shares. */
+typedef struct Bounds {
+  PtWindow window;
+  double sources[2], sinks[2]; /* least, most */
+} Bounds;
+
+typedef struct Member {
+  PtTopology *topology; /* owned */
+  uint32_t sources, sinks;
+} Member;
 
 typedef struct Pool {
-  GPtrArray *members; /* PtTopology */
-  GArray *features;   /* PtTopologyFeatures */
+  GArray *members;  /* Member */
+  GArray *features; /* PtTopologyFeatures, of each */
   uint32_t n_outputs, max_sources;
+  bool by_density; /* members weigh 1/p, as in the paper; else all the same */
 } Pool;
 
-/* Sizes evenly from the window, as their odds are divided out by 1/p anyway. */
-static void add_to_pool(Pool *pool, const PtTopologyModel *model, const PtWindow *w, PtRng *rng) {
-  uint32_t sizes[POOL], most = pt_topology_max_size(model);
-  double low = MAX(ceil(w->low.x[PT_FEATURE_SIZE]), 1);
-  double high = MIN(floor(w->high.x[PT_FEATURE_SIZE]), most);
-  for (uint32_t i = 0; i < POOL; i++)
-    sizes[i] = (uint32_t)low + (uint32_t)pt_rng_below(rng, (uint64_t)(MAX(high - low, 0)) + 1);
-  guint from = pool->members->len;
-  pt_topology_draw(model, sizes, POOL, false, rng, pool->members);
-  for (guint i = from; i < pool->members->len; i++) {
-    PtTopology *t = pool->members->pdata[i];
-    pt_topology_adjust(t, pool->n_outputs, pool->max_sources, rng);
-    PtTopologyFeatures x = pt_topology_features(t);
-    g_array_append_val(pool->features, x);
+static void widen(Bounds *b) {
+  for (int j = 0; j < PT_N_FEATURES; j++) {
+    double more = (b->window.high.x[j] - b->window.low.x[j]) / 4;
+    b->window.low.x[j] -= more;
+    b->window.high.x[j] += more;
+  }
+  for (int side = 0; side < 2; side++) {
+    b->sources[side] += side ? 0.5 : -0.5;
+    b->sinks[side] += side ? 0.5 : -0.5;
   }
 }
 
-static uint32_t count_inside(const Pool *pool, const PtWindow *w) {
-  uint32_t inside = 0;
-  for (guint i = 0; i < pool->features->len; i++)
-    inside += is_inside(w, &g_array_index(pool->features, PtTopologyFeatures, i));
-  return inside;
+static Bounds bounds_of(const PtTopology *real, PtRng *rng) {
+  PtTopologyFeatures features = pt_topology_features(real), beta = default_beta(&features);
+  Bounds b = {.window = pt_topology_window(&features, &beta, rng)};
+  b.sources[0] = pt_topology_sources(real) - (double)pt_rng_below(rng, 2);
+  b.sinks[0] = pt_topology_sinks(real) - (double)pt_rng_below(rng, 2);
+  b.sources[1] = b.sources[0] + 1;
+  b.sinks[1] = b.sinks[0] + 1;
+  return b;
 }
 
-/* Without replacement, until all are drawn; what the window lacks comes from a wider one. */
-static void sample_pool(const Pool *pool, const PtWindow *window, uint32_t count, PtRng *rng,
+static bool is_within(const Pool *pool, guint i, const Bounds *b) {
+  const Member *m = &g_array_index(pool->members, Member, i);
+  return is_inside(&b->window, &g_array_index(pool->features, PtTopologyFeatures, i)) &&
+         m->sources >= b->sources[0] && m->sources <= b->sources[1] && m->sinks >= b->sinks[0] &&
+         m->sinks <= b->sinks[1];
+}
+
+/* Odds of the sizes low..high: as often as among the pieces learned, smoothed as these are few. */
+static double *size_odds(const PtTopologyModel *model, uint32_t low, uint32_t high) {
+  double *odds = g_new(double, high - low + 1);
+  for (uint32_t n = low; n <= high; n++) {
+    odds[n - low] = 1e-6;
+    for (uint32_t m = 1; m < model->n_sizes; m++) {
+      double away = ((double)m - n) / (1 + 0.1 * m);
+      odds[n - low] += model->sizes[m] * exp(-away * away / 2);
+    }
+  }
+  return odds;
+}
+
+static void add_to_pool(Pool *pool, const PtTopologyModel *model, const PtWindow *w, PtRng *rng) {
+  uint32_t sizes[POOL];
+  double most = pt_topology_max_size(model);
+  uint32_t low = (uint32_t)CLAMP(ceil(w->low.x[PT_FEATURE_SIZE]), 1, most);
+  uint32_t high = (uint32_t)CLAMP(floor(w->high.x[PT_FEATURE_SIZE]), low, most);
+  g_autofree double *odds = size_odds(model, low, high);
+  for (uint32_t i = 0; i < POOL; i++) /* evenly where 1/p divides the odds out anyway */
+    sizes[i] = low + (uint32_t)(pool->by_density ? pt_rng_below(rng, high - low + 1)
+                                                 : pt_rng_weighted(rng, odds, high - low + 1));
+  g_autoptr(GPtrArray) drawn = g_ptr_array_new();
+  pt_topology_draw(model, sizes, POOL, false, rng, drawn);
+  for (guint i = 0; i < drawn->len; i++) {
+    PtTopology *t = drawn->pdata[i];
+    pt_topology_adjust(t, pool->n_outputs, pool->max_sources, rng);
+    PtTopologyFeatures x = pt_topology_features(t);
+    Member m = {t, pt_topology_sources(t), pt_topology_sinks(t)};
+    g_array_append_val(pool->features, x);
+    g_array_append_val(pool->members, m);
+  }
+}
+
+static uint32_t count_within(const Pool *pool, const Bounds *b) {
+  uint32_t within = 0;
+  for (guint i = 0; i < pool->members->len; i++)
+    within += is_within(pool, i, b);
+  return within;
+}
+
+/* Without replacement, until all are drawn; what the bounds lack comes from wider ones. */
+static void sample_pool(const Pool *pool, const Bounds *bounds, uint32_t count, PtRng *rng,
                         GPtrArray *out) {
   const PtTopologyFeatures *x = (const PtTopologyFeatures *)(const void *)pool->features->data;
   uint32_t n = pool->members->len, fresh = n;
   g_autofree double *weights = g_new(double, n + 1);
   g_autofree bool *used = g_new0(bool, n + 1);
-  g_autoptr(PtDensity) p = pt_density_new(x, n);
-  for (PtWindow w = *window; count > 0; widen(&w)) {
-    pt_topology_weights(p, x, n, &w, weights);
+  g_autoptr(PtDensity) p = pool->by_density ? pt_density_new(x, n) : NULL;
+  for (Bounds b = *bounds; count > 0; widen(&b)) {
     for (uint32_t i = 0; i < n; i++)
-      weights[i] = used[i] ? 0 : weights[i];
+      weights[i] = used[i] || !is_within(pool, i, &b) ? 0 : p ? 1 / pt_density_at(p, &x[i]) : 1;
     for (; count > 0 && fresh > 0; count--, fresh--) {
       size_t i = pt_rng_weighted(rng, weights, n);
       if (i == n)
         break;
-      g_ptr_array_add(out, pt_topology_copy(pool->members->pdata[i]));
+      g_ptr_array_add(out, pt_topology_copy(g_array_index(pool->members, Member, i).topology));
       weights[i] = 0;
       used[i] = true;
     }
@@ -161,29 +211,39 @@ static void sample_pool(const Pool *pool, const PtWindow *window, uint32_t count
   }
 }
 
-bool pt_topology_sample(const PtTopologyModel *model, const PtTopology *real, uint32_t count,
-                        uint32_t n_inputs, uint32_t n_outputs, PtRng *rng, GPtrArray *out,
-                        GError **error) {
+static void clear_member(void *data) {
+  pt_topology_free(((Member *)data)->topology);
+}
+
+bool pt_topology_sample_by(const PtTopologyModel *model, const PtTopology *real, uint32_t count,
+                           uint32_t n_inputs, uint32_t n_outputs, bool by_density, PtRng *rng,
+                           GPtrArray *out, GError **error) {
   if (real->n == 0 || real->n > pt_topology_max_size(model)) {
     g_set_error(error, PT_TOPOLOGY_ERROR, real->n == 0 ? PT_ERR_USAGE : PT_ERR_LIMIT,
                 "A piece of %u nodes has no sentinels like it; cut the model into more pieces.",
                 real->n);
     return false;
   }
-  PtTopologyFeatures features = pt_topology_features(real), beta = default_beta(&features);
-  PtWindow window = pt_topology_window(&features, &beta, rng);
-  Pool pool = {g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free),
+  Bounds bounds = bounds_of(real, rng);
+  Pool pool = {g_array_new(FALSE, FALSE, sizeof(Member)),
                g_array_new(FALSE, FALSE, sizeof(PtTopologyFeatures)), MAX(n_outputs, 1),
-               MAX(MAX(n_inputs, 1), pt_topology_sources(real))};
+               MAX(MAX(n_inputs, 1), pt_topology_sources(real)), by_density};
+  g_array_set_clear_func(pool.members, clear_member);
   for (uint32_t round = 0; round < ROUNDS; round++) {
-    add_to_pool(&pool, model, &window, rng);
-    if (count_inside(&pool, &window) >= ENOUGH * (uint64_t)count)
+    add_to_pool(&pool, model, &bounds.window, rng);
+    if (count_within(&pool, &bounds) >= ENOUGH * (uint64_t)count)
       break;
     if (round % PATIENCE == PATIENCE - 1)
-      widen(&window);
+      widen(&bounds);
   }
-  sample_pool(&pool, &window, count, rng, out);
-  g_ptr_array_unref(pool.members);
+  sample_pool(&pool, &bounds, count, rng, out);
+  g_array_unref(pool.members);
   g_array_unref(pool.features);
   return true;
+}
+
+bool pt_topology_sample(const PtTopologyModel *model, const PtTopology *real, uint32_t count,
+                        uint32_t n_inputs, uint32_t n_outputs, PtRng *rng, GPtrArray *out,
+                        GError **error) {
+  return pt_topology_sample_by(model, real, count, n_inputs, n_outputs, false, rng, out, error);
 }

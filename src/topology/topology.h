@@ -135,5 +135,13 @@ uint32_t pt_sample_topologies(const PtWindow *window, const GPtrArray *pool, uin
 bool pt_topology_sample(const PtTopologyModel *model, const PtTopology *real, uint32_t count,
                         uint32_t n_inputs, uint32_t n_outputs, PtRng *rng, GPtrArray *out,
                         GError **error);
+/* by_density: members of the window are drawn by 1/p, the paper's weights, which make the features
+ * even over the window. Without, which is what pt_topology_sample does, they keep the pool's
+ * density: if real pieces have it too, then the real piece and its sentinels have one law, given
+ * the window; with the paper's weights the candidate of the highest density is the likeliest to be
+ * real (docs/topology.md has the measurement). */
+bool pt_topology_sample_by(const PtTopologyModel *model, const PtTopology *real, uint32_t count,
+                           uint32_t n_inputs, uint32_t n_outputs, bool by_density, PtRng *rng,
+                           GPtrArray *out, GError **error);
 
 #endif

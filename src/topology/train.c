@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-  EPOCHS = 60,
+  EPOCHS = 100,
   BATCH = 32, /* graphs a step */
   PARTS = 4,  /* of a batch, each with its gradient: fixed, so that threads change no sum */
   UNSEEN = 16 /* one in so many is held out */
