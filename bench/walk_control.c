@@ -1,4 +1,4 @@
-/* walk_control [-m MODEL.bin] [-k K] [-r STEPS]... [-c CONTROL] [-n PIECES] [-L LIFT] [-h HEAT]
+/* walk_control [-m MODEL.bin] [-k K] [-r STEPS]... [-c CONTROL] [-n PIECES] [-h HEAT]
  *              [-d: draws as they come] [-s: without style] [-l: a line a model] MODEL.onnx...
  * For each r: how often simple attacks find the real piece, and how often they find a draw from pi
  * in its place (control), which must be chance; draws that equal another; seconds. */
@@ -158,9 +158,6 @@ int main(int argc, char **argv) {
         break;
       case 'c':
         control = (uint32_t)atoi(value);
-        break;
-      case 'L':
-        options.lift = g_ascii_strtod(value, NULL);
         break;
       case 'h':
         options.heat = g_ascii_strtod(value, NULL);

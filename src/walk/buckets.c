@@ -3,7 +3,6 @@
 #include "walk/walk_private.h"
 
 #define DEFAULT_STEPS 4000
-#define DEFAULT_LIFT 0.7
 #define DEFAULT_HEAT 1.0
 #define FURTHER 8 /* times that a draw which equals another is walked on */
 
@@ -171,14 +170,7 @@ static PtWalkStyle *style_for(Making *m, uint32_t half, int64_t opset) {
   for (uint32_t i = 0; !m->options.no_style && i < m->n; i++)
     if (m->buckets[i].real && m->buckets[i].half != half)
       g_ptr_array_add(pieces, m->buckets[i].real);
-  PtStyleOptions options = {.rounds = 6,
-                            .runs = 40,
-                            .steps = MAX(m->steps / 4, 60),
-                            .lift = m->options.lift,
-                            .c = 0.05,
-                            .threads = m->options.threads};
-  PtSeed seed = pt_seed_derive(&m->seed, "style", half);
-  return pt_walk_style_new(m->model, pieces, opset, &options, &seed);
+  return pt_walk_style_new(m->model, pieces, opset);
 }
 
 /* ---- the whole
@@ -239,8 +231,6 @@ PtWalkBuckets *pt_walk_buckets_new(PtWalkModel *model, GPtrArray *pieces,
   PtWalkBuckets *m = g_new0(PtWalkBuckets, 1);
   *m = (PtWalkBuckets){.model = model, .options = *options, .n = pieces->len};
   m->steps = options->steps ? options->steps : DEFAULT_STEPS;
-  if (!(m->options.lift > 0))
-    m->options.lift = DEFAULT_LIFT;
   if (!(m->options.heat > 0))
     m->options.heat = DEFAULT_HEAT;
   m->seed = pt_seed_derive(seed, "walk", 0);

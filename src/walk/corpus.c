@@ -5,8 +5,9 @@
 #include "partition/partition.h"
 #include "runtime/runtime.h"
 
-#define MAX_REAL_BYTES 2048 /* of a constant that stays: larger tables are not worth their place   \
-                             */
+#define MAX_REAL_BYTES                                                                             \
+  2048 /* of a constant that stays: larger tables are not worth their place                        \
+        */
 #define MAX_PIECE_NODES 128
 
 void pt_walk_piece_free(void *data) {
@@ -47,7 +48,7 @@ static bool is_worth_keeping(const PtGraph *g) {
 
 typedef struct Cutting {
   GPtrArray *pieces;
-  uint32_t model;
+  uint32_t model, cut; /* cut: number of the cut */
   unsigned threads;
   GHashTable *seen; /* canonical hash -> PtWalkPiece of this model */
 } Cutting;
@@ -65,12 +66,14 @@ static void add_piece(Cutting *c, PtGraph *graph) {
   PtWalkPiece *p = g_hash_table_lookup(c->seen, &hash);
   if (p) {
     p->count++;
+    p->cuts |= 1u << c->cut;
     return;
   }
   p = g_new0(PtWalkPiece, 1);
   p->graph = pt_graph_ref(graph);
   p->model = c->model;
   p->count = 1;
+  p->cuts = 1u << c->cut;
   g_hash_table_insert(c->seen, g_memdup2(&hash, sizeof hash), p);
   g_ptr_array_add(c->pieces, p);
 }
@@ -84,6 +87,7 @@ static bool cut_once(Cutting *c, PtGraph *g, uint32_t n, const char *text, GErro
     g_autoptr(PtGraph) piece = pt_graph_extract(g, parts->pieces->pdata[i], NULL);
     add_piece(c, piece);
   }
+  c->cut++;
   return parts != NULL;
 }
 
@@ -117,7 +121,7 @@ GPtrArray *pt_walk_cut(const PtWalkTrainOptions *options, GPtrArray *names, GErr
     if (is_excluded(options->exclude, name))
       continue;
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    Cutting c = {pieces, names->len, options->threads, seen};
+    Cutting c = {.pieces = pieces, .model = names->len, .threads = options->threads, .seen = seen};
     if (!cut_model(&c, path, error))
       return NULL;
     g_ptr_array_add(names, g_steal_pointer(&name));

@@ -32,22 +32,19 @@ typedef enum {
   N_JOINS,
   EXACT,
   WIDE,
-  ORDER
+  ORDER,
+  KNOWN_RESERVED, /* known.c */
+  TREE_3,
+  TREE_5,
+  TREE_8,
+  BALL_2,
+  BALL_3
 } Family;
-
-static const double gains[PT_FEATURE_FAMILIES] = {
-    [UNIT] = 0.5,  [PAIR] = 0.5, [JOIN] = 0.5,  [AROUND] = 0.3, [TRIPLE] = 0.3,
-    [RATIO] = 0.3, [FORK] = 0.3, [FAN] = 0.3,   [TO_OUT] = 0.3, [WIDTH] = 0.3,
-    [LEVEL] = 0.3, [WIDE] = 0.3, [EXACT] = 0.6, [ORDER] = 0.3,
-};
-
-double pt_feature_gain(uint32_t family) {
-  return gains[family];
-}
 
 void pt_features_clear(PtFeatures *f) {
   g_free(f->id);
   g_free(f->depth);
+  g_free(f->wide);
   pt_walk_uses_clear(&f->uses);
   *f = (PtFeatures){0};
 }
@@ -210,6 +207,62 @@ static void widths(PtFeatures *f, const PtWalkState *s, uint32_t i) {
   ratio_pair(f, s, i, ratio);
 }
 
+/* ---- wider
+ * --------------------------------------------------------------------------------------------- */
+/* What made a value, to a depth of 3, 5 and 8 operators; what is around a node within two and three
+ * edges (Weisfeiler-Lehman colours). Few of these occur in many models: they count by how familiar
+ * they are. */
+static void wider(PtFeatures *f, const PtWalkState *s) {
+  uint32_t n = s->n;
+  if (f->room_wide < n) {
+    f->room_wide = n * 2 + 16;
+    f->wide = g_renew(uint64_t, f->wide, 4 * (size_t)f->room_wide);
+  }
+  uint64_t *now = f->wide, *next = now + f->room_wide, *up = next + f->room_wide,
+           *other = up + f->room_wide;
+  for (uint32_t i = 0; i < n; i++)
+    now[i] = pt_walk_at(s, i)->middle, up[i] = pt_walk_at(s, i)->opcode;
+  for (uint32_t depth = 2; depth <= 8; depth++) {
+    for (uint32_t i = 0; i < n; i++) {
+      const PtWalkNode *node = &s->nodes[i];
+      uint64_t h = pt_walk_at(s, i)->opcode;
+      for (uint32_t k = 0; k < node->n_in; k++) {
+        PtWalkRef r = s->refs[node->in + k];
+        h += pt_hash_mix(r < 0 ? INPUT_TOKEN : up[r >> 3], 0x17);
+      }
+      other[i] = pt_hash_mix(h, depth);
+    }
+    uint64_t *swap = up;
+    up = other;
+    other = swap;
+    if (depth == 3 || depth == 5 || depth == 8)
+      for (uint32_t i = 0; i < n; i++)
+        if (f->depth[i] + 2 >= depth) /* else it is the one before */
+          add(f, depth == 3 ? TREE_3 : depth == 5 ? TREE_5 : TREE_8, up[i], 0, 0);
+  }
+  for (uint32_t radius = 1; radius <= 3; radius++) {
+    for (uint32_t i = 0; i < n; i++)
+      next[i] = pt_hash_mix(now[i], radius);
+    for (uint32_t i = 0; i < n; i++) {
+      const PtWalkNode *node = &s->nodes[i];
+      for (uint32_t k = 0; k < node->n_in; k++) {
+        PtWalkRef r = s->refs[node->in + k];
+        next[i] += pt_hash_mix(r < 0 ? INPUT_TOKEN : now[r >> 3], 0x31);
+        if (r >= 0)
+          next[r >> 3] += pt_hash_mix(now[i], 0x32);
+      }
+    }
+    for (uint32_t o = 0; o < s->face->n_out; o++)
+      if (s->outs[o] >= 0)
+        next[s->outs[o] >> 3] += OUTPUT_TOKEN;
+    uint64_t *swap = now;
+    now = next;
+    next = swap;
+    for (uint32_t i = 0; i < n && radius > 1; i++)
+      add(f, radius == 2 ? BALL_2 : BALL_3, now[i], 0, 0);
+  }
+}
+
 /* ---- the whole
  * -------------------------------------------------------------------------------------------- */
 /* How many of each; for small graphs a quadratic count is the fastest. */
@@ -281,4 +334,5 @@ void pt_features_make(PtFeatures *f, const PtWalkState *s) {
   }
   counts(f, s);
   sizes(f, s);
+  wider(f, s);
 }

@@ -31,24 +31,25 @@ void pt_walk_model_free(PtWalkModel *m) {
   g_ptr_array_unref(m->pieces);
   g_array_unref(m->counts);
   pt_map64_clear(&m->weights);
-  pt_map64_clear(&m->features);
+  pt_map64_clear(&m->shown);
   pt_walk_library_free(m->library);
   g_free(m);
 }
 
 static void count_features(PtWalkModel *m) {
   PtFeatures f = {0};
+  PtMap64 last = {0}; /* model + 1 that showed it last: pieces of a model follow each other */
   for (guint i = 0; i < m->pieces->len; i++) {
     const PtWalkPiece *p = m->pieces->pdata[i];
     pt_features_make(&f, p->state);
     for (uint32_t k = 0; k < f.n; k++) {
-      double *at = pt_map64_at(&m->features, f.id[k]);
-      uint32_t family = f.id[k] & (PT_FEATURE_FAMILIES - 1);
-      m->kinds_of[family] += *at == 0;
-      m->in_family[family]++;
-      ++*at;
+      double *at = pt_map64_at(&last, f.id[k]);
+      if (*at != p->model + 1.0)
+        ++*pt_map64_at(&m->shown, f.id[k]);
+      *at = p->model + 1.0;
     }
   }
+  pt_map64_clear(&last);
   pt_features_clear(&f);
 }
 

@@ -30,7 +30,9 @@ double pt_walk_log_pi(PtWalker *w, PtWalkState *s) {
     for (uint32_t i = 0; i < w->features.n; i++) {
       uint64_t id = w->features.id[i];
       const double *weight = pt_map64_find(&e->weights, id);
-      sum += weight ? *weight : e->family[id & (PT_FEATURE_FAMILIES - 1)];
+      if (!weight && e->base)
+        weight = pt_map64_find(&e->base->weights, id);
+      sum += weight ? *weight : (e->base ? e->base : e)->family[id & (PT_FEATURE_FAMILIES - 1)];
     }
   }
   s->energy = sum;

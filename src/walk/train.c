@@ -13,26 +13,38 @@
 
 typedef struct Chain {
   const PtWalkPiece *piece;
+  uint32_t group;
   PtWalkFace face; /* with its window */
   PtWalkState *real, *now;
-  GArray *of_real, *of_now; /* PtCount */
+  GArray *of_real, *of_now; /* PtCount, with those of familiarity */
   uint64_t tried, accepted;
   bool same;
 } Chain;
+
+/* Chains whose own other pieces are the same: those of one cut of one model in one half; the other
+ * half is what their style would be from. */
+typedef struct Group {
+  uint32_t model, cut, half, first, n; /* chains [first, first + n) */
+  PtMap64 own;
+  PtWalkKnown known;
+} Group;
 
 typedef struct Fit {
   PtWalkModel *model;
   Chain *chains;
   uint32_t n, round, steps;
-  PtWalkEnergy energy;
-  GHashTable *habits; /* opset -> PtWalkHabits */
+  GArray *groups; /* Group */
+  PtMap64 *shown; /* [models] features of each */
+  PtMap64 weights;
+  PtWalkEnergy *bases; /* [2 * models] with no own pieces, with some */
+  GHashTable *habits;  /* opset -> PtWalkHabits */
   PtSeed seed;
 } Fit;
 
 /* ---- sampling
  * ------------------------------------------------------------------------------------------ */
-static void run_chain(size_t index, void *data) {
-  Fit *fit = data;
+static void run_chain(Fit *fit, uint32_t index, const PtWalkEnergy *energy,
+                      const PtWalkKnown *known) {
   Chain *c = &fit->chains[index];
   g_autoptr(PtRng) rng = pt_rng_new(&fit->seed, "chain", (uint64_t)fit->round << 32 | index);
   const PtWalkHabits *habits =
@@ -40,7 +52,7 @@ static void run_chain(size_t index, void *data) {
   bool on = fit->round > 0 && pt_rng_below(rng, 2);
   PtWalker w;
   PtFeatures f = {0};
-  pt_walker_init(&w, on ? c->now : c->real, habits, &fit->energy, rng);
+  pt_walker_init(&w, on ? c->now : c->real, habits, energy, rng);
   pt_walker_run(&w, fit->steps);
   pt_walk_state_set(c->now, w.now);
   c->tried += fit->steps;
@@ -50,31 +62,125 @@ static void run_chain(size_t index, void *data) {
   if (c->of_now)
     g_array_unref(c->of_now);
   c->of_now = pt_features_counted(&f, c->now);
+  pt_walk_known_add(known, c->of_now);
   pt_features_clear(&f);
   pt_walker_clear(&w);
 }
 
+static void make_base(size_t index, void *data) {
+  Fit *fit = data;
+  PtWalkKnown k = {.models = &fit->model->shown,
+                   .own_model = &fit->shown[index / 2],
+                   .n_own = (uint32_t)index % 2};
+  pt_walk_energy_fold(&fit->bases[index], &fit->weights, &k);
+}
+
+static void run_group(size_t index, void *data) {
+  Fit *fit = data;
+  const Group *g = &g_array_index(fit->groups, Group, index);
+  PtWalkEnergy energy = {0};
+  pt_walk_energy_over(&energy, &fit->bases[2 * g->model + (g->known.n_own > 0)], &fit->weights,
+                      &g->known);
+  for (uint32_t i = 0; i < g->n; i++)
+    run_chain(fit, g->first + i, &energy, &g->known);
+  pt_energy_clear(&energy);
+}
+
+/* ---- chains and their groups
+ * --------------------------------------------------------------------------------------- */
+/* A half for each piece, near-twins in one. */
+static uint32_t *part_halves(const Fit *fit) {
+  const GPtrArray *pieces = fit->model->pieces;
+  uint32_t *half = g_new(uint32_t, pieces->len + 1);
+  for (guint i = 0; i < pieces->len; i++) {
+    const PtWalkPiece *p = pieces->pdata[i];
+    g_autoptr(PtRng) rng = pt_rng_new(&fit->seed, "half", i);
+    half[i] = (uint32_t)pt_rng_below(rng, 2);
+    for (guint k = i; k-- > 0;) {
+      const PtWalkPiece *o = pieces->pdata[k];
+      PtWalkTwin twin;
+      if (o->model != p->model)
+        break;
+      if (pt_walk_find_twin(o->state, p->state, &twin)) {
+        half[i] = half[k];
+        break;
+      }
+    }
+  }
+  return half;
+}
+
+static void see_own(Fit *fit, Group *g, const uint32_t *half) {
+  PtFeatures f = {0};
+  for (guint i = 0; i < fit->model->pieces->len; i++) {
+    const PtWalkPiece *p = fit->model->pieces->pdata[i];
+    if (p->model != g->model || !(p->cuts >> g->cut & 1) || half[i] == g->half)
+      continue;
+    g_autoptr(GArray) counts = pt_features_counted(&f, p->state);
+    pt_walk_known_see(&g->own, counts);
+    g->known.n_own++;
+  }
+  pt_features_clear(&f);
+}
+
+static void add_chain(Fit *fit, const PtWalkPiece *p, guint piece) {
+  Chain *c = &fit->chains[fit->n++];
+  g_autoptr(PtRng) rng = pt_rng_new(&fit->seed, "window", piece);
+  c->piece = p;
+  c->face = *p->face;
+  pt_walk_window(&c->face, p->state->n, rng);
+  c->real = pt_walk_state_copy(p->state);
+  c->real->face = &c->face;
+  c->now = pt_walk_state_copy(c->real);
+  void *opset = GINT_TO_POINTER((gint)c->face.opset);
+  if (!g_hash_table_contains(fit->habits, opset))
+    g_hash_table_insert(fit->habits, opset,
+                        pt_habits_new(fit->model->library, fit->model->counts, c->face.opset));
+}
+
+static void make_group(Fit *fit, const uint32_t *half, const uint32_t *place, Group g) {
+  g.first = fit->n;
+  for (guint i = 0; i < fit->model->pieces->len; i++) {
+    const PtWalkPiece *p = fit->model->pieces->pdata[i];
+    if (p->model == g.model && half[i] == g.half &&
+        (uint32_t)__builtin_ctz(p->cuts | 256) == g.cut && place[i] < PER_MODEL)
+      add_chain(fit, p, i);
+  }
+  g.n = fit->n - g.first;
+  if (g.n == 0)
+    return;
+  see_own(fit, &g, half);
+  g_array_append_val(fit->groups, g);
+}
+
 static void make_chains(Fit *fit) {
   PtWalkModel *m = fit->model;
-  g_autofree uint32_t *of_model = g_new0(uint32_t, m->n_models + 1);
-  fit->chains = g_new0(Chain, m->pieces->len + 1);
   PtFeatures f = {0};
+  g_autofree uint32_t *half = part_halves(fit), *place = g_new0(uint32_t, m->pieces->len + 1),
+                      *of_model = g_new0(uint32_t, m->n_models + 1);
+  fit->chains = g_new0(Chain, m->pieces->len + 1);
+  fit->shown = g_new0(PtMap64, m->n_models + 1);
+  fit->bases = g_new0(PtWalkEnergy, 2 * m->n_models + 1);
   for (guint i = 0; i < m->pieces->len; i++) {
     const PtWalkPiece *p = m->pieces->pdata[i];
-    if (of_model[p->model]++ >= PER_MODEL)
-      continue;
-    Chain *c = &fit->chains[fit->n++];
-    g_autoptr(PtRng) rng = pt_rng_new(&fit->seed, "window", i);
-    c->piece = p;
-    c->face = *p->face;
-    pt_walk_window(&c->face, p->state->n, rng);
-    c->real = pt_walk_state_copy(p->state);
-    c->real->face = &c->face;
-    c->now = pt_walk_state_copy(c->real);
-    c->of_real = pt_features_counted(&f, c->real);
-    void *opset = GINT_TO_POINTER((gint)c->face.opset);
-    if (!g_hash_table_contains(fit->habits, opset))
-      g_hash_table_insert(fit->habits, opset, pt_habits_new(m->library, m->counts, c->face.opset));
+    place[i] = of_model[p->model]++;
+    g_autoptr(GArray) counts = pt_features_counted(&f, p->state);
+    pt_walk_known_see(&fit->shown[p->model], counts);
+  }
+  for (uint32_t model = 0; model < m->n_models; model++)
+    for (uint32_t cut = 0; cut < PT_WALK_CUTS; cut++)
+      for (uint32_t h = 0; h < 2; h++)
+        make_group(fit, half, place, (Group){.model = model, .cut = cut, .half = h});
+  for (guint i = 0; i < fit->groups->len; i++) {
+    Group *g = &g_array_index(fit->groups, Group, i);
+    g->known.models = &m->shown;
+    g->known.own_model = &fit->shown[g->model];
+    g->known.own = &g->own; /* the array no longer moves */
+    for (uint32_t k = 0; k < g->n; k++) {
+      Chain *c = &fit->chains[g->first + k];
+      c->of_real = pt_features_counted(&f, c->real);
+      pt_walk_known_add(&g->known, c->of_real);
+    }
   }
   pt_features_clear(&f);
 }
@@ -156,15 +262,15 @@ static double gain_of(double auc) {
 static void one_round(Fit *fit, unsigned threads, PtWalkRound *result) {
   double start = pt_clock();
   uint64_t tried = 0, accepted = 0, same = 0;
-  pt_parallel_for(fit->n, threads, run_chain, fit);
+  pt_parallel_for(2 * (size_t)fit->model->n_models, threads, make_base, fit);
+  pt_parallel_for(fit->groups->len, threads, run_group, fit);
   g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
   g_autoptr(PtPairs) pairs = make_pairs(fit, ids);
   g_autofree double *w = g_new(double, pairs->columns + 1);
   result->auc = held_out(fit, pairs);
   pt_pairs_fit(pairs, NULL, PENALTY, w);
   for (guint i = 0; i < ids->len; i++)
-    *pt_map64_at(&fit->energy.weights, g_array_index(ids, uint64_t, i)) +=
-        gain_of(result->auc) * w[i];
+    *pt_map64_at(&fit->weights, g_array_index(ids, uint64_t, i)) += gain_of(result->auc) * w[i];
   for (uint32_t i = 0; i < fit->n; i++) {
     tried += fit->chains[i].tried;
     accepted += fit->chains[i].accepted;
@@ -185,6 +291,16 @@ static void fit_clear(Fit *fit) {
       g_array_unref(fit->chains[i].of_now);
   }
   g_free(fit->chains);
+  for (guint i = 0; i < fit->groups->len; i++)
+    pt_map64_clear(&g_array_index(fit->groups, Group, i).own);
+  g_array_unref(fit->groups);
+  for (uint32_t i = 0; i < fit->model->n_models; i++) {
+    pt_map64_clear(&fit->shown[i]);
+    pt_energy_clear(&fit->bases[2 * i]);
+    pt_energy_clear(&fit->bases[2 * i + 1]);
+  }
+  g_free(fit->shown);
+  g_free(fit->bases);
   g_hash_table_unref(fit->habits);
 }
 
@@ -192,6 +308,7 @@ static void fit_pi(PtWalkModel *model, const PtWalkTrainOptions *options, GArray
   uint32_t n = options->rounds ? options->rounds : 14;
   uint32_t steps = options->steps ? options->steps : 1000;
   Fit fit = {.model = model,
+             .groups = g_array_new(FALSE, FALSE, sizeof(Group)),
              .habits = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)pt_habits_free)};
   pt_seed_init(&fit.seed, options->seed ? options->seed : "proteus");
   make_chains(&fit);
@@ -206,7 +323,7 @@ static void fit_pi(PtWalkModel *model, const PtWalkTrainOptions *options, GArray
       break;
   }
   pt_map64_clear(&model->weights);
-  model->weights = fit.energy.weights;
+  model->weights = fit.weights;
   fit_clear(&fit);
 }
 

@@ -58,7 +58,6 @@ typedef struct PtWalkOptions {
   uint32_t k;     /* sentinels a piece */
   uint32_t steps; /* r; 0: the default, which walk_control's table justifies */
   bool no_style;  /* pi as it is, without the model's habits */
-  double lift;    /* strength of the habits' lift; 0: the default */
   double heat;    /* of all walks: log pi_s times it; 0: the default */
   uint32_t
       control; /* > 0: for the diagnostic, a draw takes the real piece's place: it walked so far */

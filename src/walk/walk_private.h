@@ -409,18 +409,43 @@ typedef struct PtFeatures {
   PtWalkUses uses;
   uint32_t *depth;
   uint32_t room_depth;
+  uint64_t *wide; /* [4 * room_wide] colours */
+  uint32_t room_wide;
 } PtFeatures;
 void pt_features_make(PtFeatures *f, const PtWalkState *s);
 void pt_features_clear(PtFeatures *f);
-/* Style: gain of the lift of a family, 0 for most. */
-double pt_feature_gain(uint32_t family);
 
 /* log pi_s up to a constant: a weight a feature; those that are not listed have their family's. */
 typedef struct PtWalkEnergy {
   PtMap64 weights;
   double family[PT_FEATURE_FAMILIES];
+  const struct PtWalkEnergy *base; /* or NULL: has those that are not listed, and the families */
 } PtWalkEnergy;
 void pt_energy_clear(PtWalkEnergy *energy);
+
+/* ---- known features ----------------------------------------------------------------------------
+ * How familiar features are. */
+typedef struct PtCount { /* features of a state are counted by id, ascending */
+  uint64_t id;
+  double count;
+} PtCount;
+typedef struct PtWalkKnown {
+  const PtMap64 *models;    /* feature -> public models that show it */
+  const PtMap64 *own_model; /* or NULL: what one of these shows that is not to count */
+  const PtMap64 *own;       /* or NULL: feature -> other pieces of the model that show it */
+  uint32_t n_own;           /* pieces that `own` is of */
+} PtWalkKnown;
+/* The feature that says how familiar a feature is. */
+uint64_t pt_walk_known_of(const PtWalkKnown *k, uint64_t id);
+/* Adds these features to those of a state (PtCount by id). */
+void pt_walk_known_add(const PtWalkKnown *k, GArray *counts);
+/* One more that shows these features. */
+void pt_walk_known_see(PtMap64 *map, const GArray *counts);
+/* log pi of features that weigh by themselves and by how familiar they are; all of it, or only what
+ * own pieces change in `base`. */
+void pt_walk_energy_fold(PtWalkEnergy *e, const PtMap64 *weights, const PtWalkKnown *k);
+void pt_walk_energy_over(PtWalkEnergy *e, const PtWalkEnergy *base, const PtMap64 *weights,
+                         const PtWalkKnown *k);
 
 /* ---- twins -------------------------------------------------------------------------------------
  * How a state of one bucket is mirrored in another whose real piece is its near-twin. */
@@ -500,9 +525,11 @@ typedef struct PtWalkPiece {
   PtGraph *graph; /* without weights, in the normal form once it is in the file */
   uint32_t model; /* index of its model, by name */
   uint32_t count; /* how often it was cut */
+  uint32_t cuts;  /* bits: in which of the cuts it is; not kept in the file */
   PtWalkFace *face;
   PtWalkState *state;
 } PtWalkPiece;
+#define PT_WALK_CUTS 4
 void pt_walk_piece_free(void *piece);
 /* Cuts every model of the folder that is not excluded, as obfuscation does, at several sizes; each
  * distinct piece of a model once (PtWalkPiece, without state). names: of the models, in order. */
@@ -516,10 +543,9 @@ struct PtWalkModel {
   PtWalkLibrary *library;
   GPtrArray *pieces; /* PtWalkPiece with states */
   uint32_t n_models;
-  PtMap64 weights;  /* of pi */
-  GArray *counts;   /* PtHabitCount of all pieces */
-  PtMap64 features; /* counts over all pieces */
-  double in_family[PT_FEATURE_FAMILIES], kinds_of[PT_FEATURE_FAMILIES];
+  PtMap64 weights; /* of pi */
+  GArray *counts;  /* PtHabitCount of all pieces */
+  PtMap64 shown;   /* how many models show a feature */
 };
 /* Takes the pieces: reads their states (those that cannot be walked are dropped), counts. */
 PtWalkModel *pt_walk_model_new(GPtrArray *pieces, uint32_t n_models);
@@ -546,10 +572,6 @@ double pt_pairs_dot(const PtPairs *pairs, uint32_t row, const double *w);
 void pt_pairs_fit(const PtPairs *pairs, const bool *use, double c, double *w);
 
 /* Counts of features of a state, by id ascending. */
-typedef struct PtCount {
-  uint64_t id;
-  double count;
-} PtCount;
 GArray *pt_features_counted(PtFeatures *f, const PtWalkState *s);
 /* real - made, for the features that have a column (columns: id -> column + 1). */
 void pt_pairs_add_row(PtPairs *pairs, const PtMap64 *columns, const GArray *real,
@@ -557,19 +579,12 @@ void pt_pairs_add_row(PtPairs *pairs, const PtMap64 *columns, const GArray *real
 
 /* ---- style -------------------------------------------------------------------------------------
  */
-/* pi under a model's habits: from `pieces` (PtWalkState), and fitted to them. */
+/* pi and proposals under a model's habits, from some of its pieces (PtWalkState). */
 typedef struct PtWalkStyle {
   PtWalkHabits *habits;
   PtWalkEnergy energy;
-  double beta;
 } PtWalkStyle;
-typedef struct PtStyleOptions {
-  uint32_t rounds, runs, steps;
-  double lift, c;
-  unsigned threads;
-} PtStyleOptions;
-PtWalkStyle *pt_walk_style_new(const PtWalkModel *model, GPtrArray *pieces, int64_t opset,
-                               const PtStyleOptions *options, const PtSeed *seed);
+PtWalkStyle *pt_walk_style_new(const PtWalkModel *model, GPtrArray *pieces, int64_t opset);
 void pt_walk_style_free(PtWalkStyle *style);
 
 #endif
