@@ -92,6 +92,17 @@ void pt_trial_free(PtTrial *trial);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtTrial, pt_trial_free)
 bool pt_trial_passes(const PtTrial *trial, const PtCandidateFile *file);
 
+/* ---- effort.c: how much a candidate computes ---------------------------------------------------
+ */
+typedef struct PtEffort {
+  double work;  /* multiplications, roughly; unknown sizes count as one */
+  double space; /* elements of its largest value */
+} PtEffort;
+/* Of a graph with types. */
+PtEffort pt_effort_of(const PtGraph *graph);
+/* Many times the real piece's would tell, and whoever optimizes would have to bear it. */
+bool pt_effort_fits(const PtEffort *real, const PtEffort *sentinel);
+
 /* ---- keep.c: the secret
  * --------------------------------------------------------------------------------- */
 PtSecret *pt_make_secret(const PtGraph *model, const PtPartition *partition, GPtrArray *buckets,

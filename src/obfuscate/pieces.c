@@ -104,17 +104,20 @@ static bool is_there(const PtBucket *bucket, uint64_t hash) {
   return g_hash_table_contains(bucket->hashes, &hash);
 }
 
-static void add_sentinels(const Making *m, PtBucket *bucket, const PtTrial *trial,
+static void add_sentinels(const Making *m, size_t index, PtBucket *bucket, const PtTrial *trial,
                           const GPtrArray *sentinels, PtRng *rng) {
+  PtEffort real = pt_effort_of(m->reals->pdata[index]);
   for (guint i = 0; i < sentinels->len && bucket->candidates->len <= m->options->k; i++) {
     uint64_t hash = pt_sentinel_hash(sentinels->pdata[i]);
-    if (is_there(bucket, hash))
+    PtEffort effort = pt_effort_of(sentinels->pdata[i]);
+    if (is_there(bucket, hash) || !pt_effort_fits(&real, &effort))
       continue;
     PtCandidateFile *file =
         pt_candidate_encode(g_ptr_array_index(sentinels, i), NULL, m->imports, m->noise, rng, NULL);
     if (!file)
       continue;
     bool passes = pt_trial_passes(trial, file);
+    pt_file_forget(m->noise_bytes);
     g_clear_pointer(&file->sent, pt_graph_unref);
     if (!passes) {
       pt_candidate_file_free(file);
@@ -137,7 +140,7 @@ static bool fill_bucket(const Making *m, size_t index, PtBucket *bucket, const P
     if (!pt_sentinel_make(PT_MODE_MODIFY, m->reals->pdata[index], siblings, m->corpus,
                           missing + missing / 4 + 2, own, made, &count, error))
       return false;
-    add_sentinels(m, bucket, trial, made, rng);
+    add_sentinels(m, index, bucket, trial, made, rng);
     if (count == 0)
       break;
   }
@@ -167,7 +170,7 @@ static bool make_bucket(const Making *m, size_t index, GError **error) {
   PtSeed seed = pt_seed_derive(m->seed, "trial", index);
   g_autoptr(PtTrial) trial = pt_trial_new(real, m->noise_bytes, inputs, &seed);
   g_clear_pointer(&real->sent, pt_graph_unref);
-  add_sentinels(m, bucket, trial, sentinels, rng);
+  add_sentinels(m, index, bucket, trial, sentinels, rng);
   return bucket->candidates->len > m->options->k ||
          fill_bucket(m, index, bucket, trial, rng, error);
 }
@@ -263,6 +266,7 @@ static bool make_bundle(Output *o, Making *making, const PtSite *site, GError **
   PtSeed seed = pt_seed_derive(o->seed, "context", 0);
   if (o->options->k > 0)
     making->context = pt_context_new(o->model, o->buckets, &o->noise, noise, &seed);
+  pt_file_forget(noise);
   bool made = make_all(making, error);
   g_clear_pointer(&making->context, pt_context_free);
   if (!made)

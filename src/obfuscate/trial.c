@@ -14,6 +14,11 @@
 /* times the real piece's outputs, or its inputs: forty pieces stay below 1e38 */
 #define LARGER 8
 
+/* Optimizing makes copies of weights, twice in a row: of a candidate with more bytes of them than
+ * HEAVY, those over LARGE are inputs when it is optimized, and it runs as it is. */
+#define HEAVY ((size_t)12 << 20)
+#define LARGE ((size_t)1 << 20)
+
 /* What may be seen of an output. */
 enum {
   NOT_FINITE = 1,
@@ -88,6 +93,36 @@ static PtSession *load(PtGraph *g, PtLevel level) {
   return pt_session_new(g, &options, NULL);
 }
 
+static bool is_heavy(const PtGraph *g) {
+  size_t size = 0;
+  for (PtValueId v = 0; v < pt_graph_n_values(g); v++)
+    if (pt_value(g, v)->constant)
+      size = pt_size_add(size, pt_value(g, v)->constant->size);
+  return size > HEAVY;
+}
+
+static bool loads_without_weights(const PtGraph *graph) {
+  g_autoptr(PtGraph) g = pt_graph_copy(graph);
+  for (PtValueId v = 0; v < pt_graph_n_values(g); v++) {
+    PtValue *value = pt_value(g, v);
+    if (!value->constant || value->constant->size <= LARGE)
+      continue;
+    value->type = pt_type_of_constant(g, value->constant);
+    value->constant = NULL;
+    value->is_input = true;
+    g_array_append_val(g->inputs, v);
+  }
+  g_autoptr(PtSession) session = load(g, PT_LEVEL_ALL);
+  return session != NULL;
+}
+
+/* As fast as it can be run, NULL where the optimizer breaks on it. */
+static PtSession *load_fast(PtGraph *g) {
+  if (!is_heavy(g))
+    return load(g, PT_LEVEL_ALL);
+  return loads_without_weights(g) ? load(g, PT_LEVEL_NONE) : NULL;
+}
+
 static GPtrArray *run(const PtTrial *trial, PtSession *session, GPtrArray *with) {
   g_autofree PtArray **inputs = pt_session_order_inputs(session, trial->real, with, NULL);
   return inputs ? pt_session_run(session, inputs, NULL) : NULL;
@@ -156,7 +191,7 @@ static uint32_t see_more(const PtTrial *trial, PtGraph *g, PtSession *session,
 }
 
 static uint32_t see(const PtTrial *trial, PtGraph *g) {
-  g_autoptr(PtSession) session = load(g, PT_LEVEL_ALL);
+  g_autoptr(PtSession) session = load_fast(g);
   if (!session)
     return NOT_LOADED;
   if (!trial->inputs)
@@ -173,7 +208,7 @@ static uint32_t see(const PtTrial *trial, PtGraph *g) {
 static void measure(PtTrial *trial) {
   for (guint i = 0; trial->inputs && i < trial->inputs->len; i++)
     trial->input_size = MAX(trial->input_size, size_of(trial->inputs->pdata[i]));
-  g_autoptr(PtSession) session = trial->inputs ? load(trial->real, PT_LEVEL_ALL) : NULL;
+  g_autoptr(PtSession) session = trial->inputs ? load_fast(trial->real) : NULL;
   g_autoptr(GPtrArray) outputs = session ? run(trial, session, trial->inputs) : NULL;
   for (guint i = 0; outputs && i < outputs->len; i++)
     trial->size[i] = size_of(outputs->pdata[i]);

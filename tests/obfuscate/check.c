@@ -265,7 +265,7 @@ static void files_alike(const char *bundle, const PtManifest *manifest, const Pt
   g_assert_cmpuint(listed, ==, manifest->candidates->len);
 }
 
-void check_model(const char *folder, const char *path, uint32_t n, uint32_t k, bool numbers) {
+uint32_t check_model(const char *folder, const char *path, uint32_t n, uint32_t k, bool numbers) {
   g_autofree char *bundle = g_build_filename(folder, "bundle", NULL);
   g_autofree char *secret_path = g_build_filename(folder, "secret", NULL);
   const PtObfuscateOptions options = {
@@ -296,4 +296,5 @@ void check_model(const char *folder, const char *path, uint32_t n, uint32_t k, b
   text_clear(&text);
   pt_dir_remove(bundle);
   g_unlink(secret_path);
+  return report.missing;
 }

@@ -8,7 +8,7 @@
 char *check_fill(const char *folder, const char *name);
 /* Obfuscates, then asserts that every candidate loads, that nothing of the model shows, that each
  * place's own weights make its candidate compute what the model's piece does (numbers: run it), and
- * that the files are as alike as they can be. */
-void check_model(const char *folder, const char *model, uint32_t n, uint32_t k, bool numbers);
+ * that the files are as alike as they can be. Returns how many sentinels could not be made. */
+uint32_t check_model(const char *folder, const char *model, uint32_t n, uint32_t k, bool numbers);
 
 #endif

@@ -59,6 +59,30 @@ static void test_like_the_real_one(void) {
   g_assert_true(passes(candidate(NULL, "Sqrt", 0), candidate("Relu", "Mul", 2)));
 }
 
+/* One 3x3 convolution over 8x8, from 4 channels to `width`. */
+static PtEffort effort(int64_t width) {
+  g_autoptr(PtGraph) g = pt_graph_new();
+  PtDim in[] = {{1, NULL}, {4, NULL}, {8, NULL}, {8, NULL}},
+        out[] = {{1, NULL}, {width, NULL}, {8, NULL}, {8, NULL}};
+  PtType type = pt_type_tensor(g, PT_FLOAT, 4, in);
+  const int64_t shape[] = {width, 4, 3, 3};
+  PtValueId read[] = {pt_graph_add_input(g, "x", &type),
+                      pt_graph_add_constant(g, NULL, pt_graph_tensor(g, PT_FLOAT, 4, shape, NULL))};
+  PtValueId made = pt_graph_add_op(g, "Conv", read, 2);
+  pt_value(g, made)->type = pt_type_tensor(g, PT_FLOAT, 4, out);
+  return pt_effort_of(g);
+}
+
+static void test_effort(void) {
+  PtEffort small = effort(16), large = effort(1 << 20);
+  g_assert_cmpfloat(small.work, ==, 16 * 64 * 36);
+  g_assert_cmpfloat(small.space, ==, 16 * 64);
+  g_assert_true(pt_effort_fits(&large, &small));
+  g_assert_false(pt_effort_fits(&small, &large));
+  PtEffort half = {large.work / 2, large.space / 2};
+  g_assert_true(pt_effort_fits(&half, &large));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   GError *error = NULL;
@@ -70,6 +94,7 @@ int main(int argc, char **argv) {
   noise_bytes = g_bytes_new_static("", 0);
   g_test_add_func("/obfuscate/trial/marks", test_marks);
   g_test_add_func("/obfuscate/trial/like-the-real-one", test_like_the_real_one);
+  g_test_add_func("/obfuscate/trial/effort", test_effort);
   int status = g_test_run();
   g_bytes_unref(noise_bytes);
   return status;
