@@ -55,10 +55,11 @@ PtExpr *pt_expr_scalar(PtRebind *r, PtDtype dtype, double value) {
 
 PtExpr *pt_expr_of_form(PtRebind *r, const PtForm *form, PtExpr *const *inputs, uint32_t n_inputs) {
   uint32_t depth = 0;
-  bool noisy = false;
+  bool noisy = false, rough = false;
   for (uint32_t i = 0; i < n_inputs; i++) {
     depth = MAX(depth, inputs[i]->depth + 1);
     noisy |= inputs[i]->noisy;
+    rough |= inputs[i]->rough;
   }
   if (depth > MAX_DEPTH)
     return NULL;
@@ -69,6 +70,7 @@ PtExpr *pt_expr_of_form(PtRebind *r, const PtForm *form, PtExpr *const *inputs, 
   e->inputs = pt_arena_copy(r->arena, inputs, n_inputs * sizeof *inputs);
   e->n_inputs = n_inputs;
   e->noisy = noisy;
+  e->rough = rough;
   e->depth = depth;
   return e;
 }

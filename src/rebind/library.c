@@ -81,6 +81,7 @@ static void add_node(PtRebind *r, PtNodeId id, PtExpr *const *inputs, bool noisy
     PtExpr *e = pt_arena_alloc(r->arena, sizeof *e);
     *e = (PtExpr){.kind = PT_EXPR_NODE,
                   .noisy = noisy,
+                  .rough = true,
                   .depth = depth,
                   .type = results[i],
                   .node = id,

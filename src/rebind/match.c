@@ -14,11 +14,24 @@
 
 /* ---- verification
  * -------------------------------------------------------------------------------- */
-static bool near(const PtDense *target, size_t i, double value, uint32_t *worst) {
+/* slack: an absolute difference that counts as PT_REBIND_ULPS. */
+static bool near(const PtDense *target, size_t i, double value, double slack, uint32_t *worst) {
   double own = pt_dense_at(target->dtype, target->data, i);
   uint32_t ulps = pt_ulps(target->dtype, own, pt_round_to(target->dtype, value));
+  if (ulps > PT_REBIND_ULPS && fabs(own - value) <= slack)
+    ulps = PT_REBIND_ULPS;
   *worst = MAX(*worst, ulps);
   return ulps <= PT_REBIND_ULPS;
+}
+
+/* For rough expressions; there are none before the runtime has folded. */
+static double slack_of(const PtRebind *r, const PtDense *target) {
+  double most = 0;
+  if (!r->through_runtime || !pt_dtype_is_float(target->dtype) || pt_dtype_bits(target->dtype) < 16)
+    return 0;
+  for (size_t i = 0; i < target->count; i++)
+    most = MAX(most, fabs(pt_dense_at(target->dtype, target->data, i)));
+  return isfinite(most) ? PT_REBIND_SLACK * most : 0;
 }
 
 static size_t sample_index(size_t count, size_t k) {
@@ -27,7 +40,7 @@ static size_t sample_index(size_t count, size_t k) {
   return (size_t)(((unsigned __int128)pt_hash_mix(k, count) * count) >> 64);
 }
 
-static uint32_t compare_all(const PtDense *target, const PtDense *other) {
+static uint32_t compare_all(const PtDense *target, const PtDense *other, double slack) {
   if (target->dtype != other->dtype || target->count != other->count)
     return UINT32_MAX;
   if (target->size == 0 || memcmp(target->data, other->data, target->size) == 0)
@@ -36,27 +49,31 @@ static uint32_t compare_all(const PtDense *target, const PtDense *other) {
     return UINT32_MAX;
   uint32_t worst = 0;
   for (size_t i = 0; i < target->count; i++)
-    if (!near(target, i, pt_dense_at(other->dtype, other->data, i), &worst))
+    if (!near(target, i, pt_dense_at(other->dtype, other->data, i), slack, &worst))
       return UINT32_MAX;
   return worst;
 }
 
-uint32_t pt_rebind_verify(PtRebind *r, const PtDense *target, PtExpr *e) {
+static uint32_t verify(PtRebind *r, const PtDense *target, PtExpr *e, double slack) {
   uint32_t worst = 0;
   if (!e || e->type.count != target->count || e->type.dtype != target->dtype)
     return UINT32_MAX;
   if (pt_dtype_bits(target->dtype) >= 8 && e->kind != PT_EXPR_NODE)
     for (size_t k = 0; k < SAMPLES && target->count > 0; k++) {
       size_t i = sample_index(target->count, k);
-      if (!near(target, i, pt_expr_at(r, e, i), &worst))
+      if (!near(target, i, pt_expr_at(r, e, i), slack, &worst))
         return UINT32_MAX;
     }
   PtDense all;
   if (!pt_expr_eval(r, e, &all))
     return UINT32_MAX;
-  worst = compare_all(target, &all);
+  worst = compare_all(target, &all, slack);
   pt_dense_clear(&all);
   return worst;
+}
+
+uint32_t pt_rebind_verify(PtRebind *r, const PtDense *target, PtExpr *e) {
+  return verify(r, target, e, e && e->rough ? slack_of(r, target) : 0);
 }
 
 /* The best hypothesis so far; bit-identical ends the search. */
@@ -65,12 +82,18 @@ typedef struct {
   const PtDense *target;
   PtExpr *best;
   uint32_t ulps;
+  double slack; /* of rough expressions */
 } Search;
+
+static bool agrees(const Search *s, size_t i, double value, const PtExpr *e) {
+  uint32_t worst = 0;
+  return near(s->target, i, value, e->rough ? s->slack : 0, &worst);
+}
 
 /* The target's shape is put on the expression. True once it is bit-identical. */
 static bool propose(Search *s, PtExpr *e) {
   e = pt_expr_reshape(s->r, e, s->target->rank, s->target->dims);
-  uint32_t ulps = e ? pt_rebind_verify(s->r, s->target, e) : UINT32_MAX;
+  uint32_t ulps = e ? verify(s->r, s->target, e, e->rough ? s->slack : 0) : UINT32_MAX;
   if (ulps < s->ulps) {
     s->best = e;
     s->ulps = ulps;
@@ -102,7 +125,7 @@ static bool next_permutation(int64_t *p, uint32_t n) {
 /* Whether a few elements agree with the expression under the permutation; builds nothing. */
 static bool permuted_sample(Search *s, PtExpr *e, const int64_t *perm) {
   int64_t strides[PT_MAX_RANK];
-  uint32_t rank = e->type.rank, worst = 0;
+  uint32_t rank = e->type.rank;
   pt_strides(rank, e->type.dims, strides);
   for (size_t k = 1; k < 8; k++) {
     size_t i = sample_index(e->type.count, k), rest = i, from = 0;
@@ -111,7 +134,7 @@ static bool permuted_sample(Search *s, PtExpr *e, const int64_t *perm) {
       from += rest % size * (size_t)strides[perm[a]];
       rest /= size;
     }
-    if (!near(s->target, i, pt_expr_at(s->r, e, from), &worst))
+    if (!agrees(s, i, pt_expr_at(s->r, e, from), e))
       return false;
   }
   return true;
@@ -172,9 +195,7 @@ static PtExpr *in_dtype(Search *s, PtExpr *e) {
 
 /* Every view keeps element 0, so most expressions fall out here. */
 static bool starts_alike(Search *s, PtExpr *e) {
-  uint32_t worst = 0;
-  return s->target->count > 0 && e->type.count > 0 &&
-         near(s->target, 0, pt_expr_first(s->r, e), &worst);
+  return s->target->count > 0 && e->type.count > 0 && agrees(s, 0, pt_expr_first(s->r, e), e);
 }
 
 static bool try_views(Search *s, PtExpr *e) {
@@ -194,7 +215,7 @@ static bool try_slices(Search *s, PtExpr *e) {
   const PtDense *t = s->target;
   if (e->type.rank != t->rank || e->type.count <= t->count || !(e = in_dtype(s, e)))
     return false;
-  uint32_t axis = PT_MAX_RANK, differing = 0, worst = 0;
+  uint32_t axis = PT_MAX_RANK, differing = 0;
   for (uint32_t i = 0; i < t->rank; i++)
     if (e->type.dims[i] != t->dims[i]) {
       axis = i;
@@ -205,7 +226,7 @@ static bool try_slices(Search *s, PtExpr *e) {
   int64_t strides[PT_MAX_RANK], starts[PT_MAX_RANK] = {0};
   pt_strides(e->type.rank, e->type.dims, strides);
   for (int64_t at = 0; at <= e->type.dims[axis] - t->dims[axis]; at++) {
-    if (!near(t, 0, pt_expr_at(s->r, e, (size_t)(at * strides[axis])), &worst))
+    if (!agrees(s, 0, pt_expr_at(s->r, e, (size_t)(at * strides[axis])), e))
       continue;
     starts[axis] = at;
     if (propose(s, pt_expr_slice(s->r, e, starts, t->dims)))
@@ -218,7 +239,6 @@ static bool try_slices(Search *s, PtExpr *e) {
 static bool part_sample(Search *s, PtExpr *e, uint32_t axis, int64_t at) {
   const PtDense *t = s->target;
   int64_t strides[PT_MAX_RANK];
-  uint32_t worst = 0;
   pt_strides(t->rank, t->dims, strides);
   for (size_t k = 0; k < 8; k++) {
     size_t i = sample_index(e->type.count, k), rest = i, to = (size_t)(at * strides[axis]);
@@ -226,7 +246,7 @@ static bool part_sample(Search *s, PtExpr *e, uint32_t axis, int64_t at) {
       to += rest % (size_t)e->type.dims[a] * (size_t)strides[a];
       rest /= (size_t)e->type.dims[a];
     }
-    if (!near(t, to, pt_expr_at(s->r, e, i), &worst))
+    if (!agrees(s, to, pt_expr_at(s->r, e, i), e))
       return false;
   }
   return true;
@@ -265,7 +285,7 @@ static PtExpr *search_done(const Search *s, uint32_t *ulps) {
 }
 
 PtExpr *pt_rebind_match(PtRebind *r, const PtDense *target, bool thorough, uint32_t *ulps) {
-  Search s = {r, target, NULL, PT_REBIND_ULPS + 1};
+  Search s = {r, target, NULL, PT_REBIND_ULPS + 1, slack_of(r, target)};
   for (guint i = 0; i < r->library->len; i++)
     if (try_views(&s, g_ptr_array_index(r->library, i)))
       return search_done(&s, ulps);
@@ -301,7 +321,7 @@ static bool try_pair(Search *s, PtFormOp op, PtExpr *a, PtExpr *b) {
 }
 
 PtExpr *pt_rebind_match_pairs(PtRebind *r, const PtDense *target, uint32_t *ulps) {
-  Search s = {r, target, NULL, PT_REBIND_ULPS + 1};
+  Search s = {r, target, NULL, PT_REBIND_ULPS + 1, slack_of(r, target)};
   g_autoptr(GPtrArray) operands = g_ptr_array_new();
   for (guint i = 0; i < r->library->len + r->reals->len; i++) {
     PtExpr *e = i < r->library->len ? g_ptr_array_index(r->library, i)
@@ -317,9 +337,8 @@ PtExpr *pt_rebind_match_pairs(PtRebind *r, const PtDense *target, uint32_t *ulps
           (a->type.count != target->count && b->type.count != target->count))
         continue;
       for (PtFormOp op = PT_FORM_ADD; op <= PT_FORM_DIV; op++) {
-        uint32_t worst = 0;
         double x = pt_arith_at(op, target->dtype, pt_expr_first(r, a), pt_expr_first(r, b));
-        if (near(target, 0, x, &worst) && try_pair(&s, op, a, b))
+        if (agrees(&s, 0, x, a->rough ? a : b) && try_pair(&s, op, a, b))
           return search_done(&s, ulps);
       }
     }

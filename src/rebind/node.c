@@ -147,19 +147,17 @@ static size_t grow_broadcast(const PtNode *node, const PtDense *inputs) {
   return g_str_equal(node->op_type, "Concat") ? sum : count;
 }
 
-/* rows x columns x batches, whichever side is transposed */
-static size_t grow_matmul(const PtDense *inputs) {
+/* rows x columns x batches of both sides, of which broadcasting makes no more */
+static size_t grow_matmul(const PtNode *node, const PtDense *inputs) {
   const PtDense *a = &inputs[0], *b = &inputs[1];
   if (a->rank == 0 || b->rank == 0)
     return SIZE_MAX;
-  size_t inner = (size_t)MIN(a->dims[a->rank - 1], b->dims[b->rank - 1]);
-  if (b->rank > 1)
-    inner = MIN(inner, (size_t)b->dims[b->rank - 2]);
-  if (a->rank > 1)
-    inner = MIN(inner, (size_t)a->dims[a->rank - 2]);
-  if (inner == 0)
-    return 0;
-  return pt_size_mul(a->count / inner, b->count / inner + 1);
+  bool a_first = a->rank > 1 && pt_node_int(node, "transA", 0) != 0;
+  bool b_first = b->rank > 1 && pt_node_int(node, "transB", 0) == 0;
+  int64_t inner = a->dims[a->rank - (a_first ? 2 : 1)];
+  if (inner != b->dims[b->rank - (b_first ? 2 : 1)])
+    return SIZE_MAX;
+  return inner == 0 ? SIZE_MAX : pt_size_mul(a->count / (size_t)inner, b->count / (size_t)inner);
 }
 
 /* The product of a steering input's elements, each at least 1 and rounded up; SIZE_MAX where it is
@@ -228,7 +226,7 @@ static size_t grow_by(const PtNode *node, const PtDense *inputs, Growth growth, 
   case GROW_BROADCAST:
     return grow_broadcast(node, inputs);
   case GROW_MATMUL:
-    return node->n_inputs < 2 ? SIZE_MAX : grow_matmul(inputs);
+    return node->n_inputs < 2 ? SIZE_MAX : grow_matmul(node, inputs);
   case GROW_GATHER:
     return grow_gather(node, inputs);
   case GROW_SHAPE:

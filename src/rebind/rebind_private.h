@@ -11,6 +11,9 @@
 /* Largest distance, in units of the last place, at which a formula still counts as the optimizer's
  * own. */
 #define PT_REBIND_ULPS 4
+/* The same for what sums many products (a MatMul of constants), against the largest magnitude: the
+ * order of adding depends on the kernel, and that on the machine and on where the data lies. */
+#define PT_REBIND_SLACK 1e-5
 /* A derivation may make this many elements for each of its inputs' (relative position tables gather
  * a few rows often), and this many more; beyond that it is an attack on memory. */
 #define PT_REBIND_GROWTH 16
@@ -130,6 +133,7 @@ typedef struct PtExpr PtExpr;
 struct PtExpr {
   PtExprKind kind;
   bool noisy; /* depends on a weight */
+  bool rough; /* the runtime computed part of it: sums come out in another order elsewhere */
   uint32_t depth;
   PtDense type;    /* dtype and shape; data: of a real constant, or once evaluated and kept */
   uint64_t offset; /* SOURCE: byte in noise.bin */

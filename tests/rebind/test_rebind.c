@@ -320,6 +320,20 @@ static void test_folded(void) {
   g_assert_cmpuint(check_all(g, 1e-5), >, 0);
 }
 
+/* Products of constants: long sums, which come out in the last places as the kernel adds them. */
+static void test_products(void) {
+  PtGraph *g = pt_piece_graph(17);
+  PtValueId x = pt_piece_input(g, PT_FLOAT, DIMS(1, 5, 48));
+  PtValueId token = pt_piece_weight(g, PT_FLOAT, false, DIMS(1, 1, 48));
+  token =
+      pt_piece_op(g, "MatMul", token, pt_piece_weight(g, PT_FLOAT, false, DIMS(48, 1976)), PT_NONE);
+  token =
+      pt_piece_op(g, "MatMul", token, pt_piece_weight(g, PT_FLOAT, false, DIMS(1976, 48)), PT_NONE);
+  x = pt_piece_op(g, "Add", x, pt_piece_op(g, "Tanh", token, PT_NONE), PT_NONE);
+  pt_piece_finish(g, pt_piece_op(g, "Sub", x, token, PT_NONE));
+  g_assert_cmpuint(check_all(g, 1e-5), >, 0);
+}
+
 /* BatchNormalization whose parameters are themselves computed. */
 static void test_indirect(void) {
   PtValueId x;
@@ -459,6 +473,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/rebind/moved", test_moved);
   g_test_add_func("/rebind/computed", test_computed);
   g_test_add_func("/rebind/folded", test_folded);
+  g_test_add_func("/rebind/products", test_products);
   g_test_add_func("/rebind/indirect", test_indirect);
   g_test_add_func("/rebind/small-floats", test_small_floats);
   g_test_add_func("/rebind/double", test_double);
