@@ -212,7 +212,7 @@ bool pt_cli_generator(const char *folder, GError **error) {
     }
   }
   if (folder)
-    g_setenv("PROTEUS_DATA", folder, TRUE);
+    pt_data_prefer(folder);
   return true;
 }
 

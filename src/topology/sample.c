@@ -89,15 +89,15 @@ void pt_topology_draw(const PtTopologyModel *model, const uint32_t *sizes, uint3
 /* As far from the real piece as its sentinels may be. */
 static PtTopologyFeatures default_beta(const PtTopologyFeatures *real) {
   PtTopologyFeatures beta;
-  beta.x[PT_FEATURE_DEGREE] = 0.5;
+  beta.x[PT_FEATURE_DEGREE] = MAX(0.2, 4 / real->x[PT_FEATURE_SIZE]); /* two edges */
   beta.x[PT_FEATURE_CLUSTERING] = MAX(0.1, real->x[PT_FEATURE_CLUSTERING]);
   beta.x[PT_FEATURE_DIAMETER] = MAX(3, real->x[PT_FEATURE_DIAMETER] / 2);
   beta.x[PT_FEATURE_SIZE] = MAX(4, real->x[PT_FEATURE_SIZE] / 2);
   return beta;
 }
 
-/* What a sentinel may look like: Alg. 1's window, and as many sources and sinks as the real piece,
- * or one more or fewer: they follow from the interface, which the whole bucket shares. */
+/* What a sentinel may look like: Alg. 1's window, and as many sources and sinks as the real piece:
+ * they follow from the interface, which the whole bucket shares. */
 typedef struct Bounds {
   PtWindow window;
   double sources[2], sinks[2]; /* least, most */
@@ -122,7 +122,7 @@ static void widen(Bounds *b) {
     b->window.high.x[j] += more;
   }
   for (int side = 0; side < 2; side++) {
-    b->sources[side] += side ? 0.5 : -0.5;
+    b->sources[side] += side ? 0.5 : -0.5; /* one more or fewer at every second time */
     b->sinks[side] += side ? 0.5 : -0.5;
   }
 }
@@ -130,10 +130,8 @@ static void widen(Bounds *b) {
 static Bounds bounds_of(const PtTopology *real, PtRng *rng) {
   PtTopologyFeatures features = pt_topology_features(real), beta = default_beta(&features);
   Bounds b = {.window = pt_topology_window(&features, &beta, rng)};
-  b.sources[0] = pt_topology_sources(real) - (double)pt_rng_below(rng, 2);
-  b.sinks[0] = pt_topology_sinks(real) - (double)pt_rng_below(rng, 2);
-  b.sources[1] = b.sources[0] + 1;
-  b.sinks[1] = b.sinks[0] + 1;
+  b.sources[0] = b.sources[1] = pt_topology_sources(real);
+  b.sinks[0] = b.sinks[1] = pt_topology_sinks(real);
   return b;
 }
 

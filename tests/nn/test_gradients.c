@@ -71,7 +71,7 @@ static void check(Case *c) {
   if (c->dh0.data)
     compare(c, c->h0.data, (size_t)c->h0.rows * c->h0.cols, c->dh0.data, "state");
   /* a gradient is added to what is there */
-  g_autofree float *once = g_memdup2(c->gradient, c->params->size * sizeof(float) + 1);
+  g_autofree float *once = g_memdup2(c->gradient, c->params->size * sizeof(float));
   c->forward(c);
   c->backward(c);
   for (size_t i = 0; i < c->params->size; i++)
