@@ -1,0 +1,394 @@
+/* propose: what a real model would have here: opcodes drawn along the order, each by what comes
+ * before it, types followed as far as they go. Z3 makes it fit. */
+#include "populate/populate_private.h"
+
+#include <math.h>
+
+#define ASTRAY 0.02 /* odds of an operator before an output that gives another type */
+#define SHRUNK 0.1  /* odds of a window that makes what no output is as small as */
+
+typedef struct Proposing {
+  const PtEncoder *e;
+  const PtLikelihood *likelihood;
+  PtRng *rng;
+  PtProposal *to;
+  PtFiniteType *type; /* [n] as proposed, rank -1: not known */
+  uint64_t *token;    /* [n] */
+  int32_t *before;    /* [n] first operand of each: a node or -1 - input */
+  double *odds;       /* [n_operators] */
+  int32_t *width;     /* [n_operators] drawn for each */
+  int32_t least_space;
+} Proposing;
+
+PtProposal pt_proposal_new(const PtPopulateProblem *p) {
+  return (PtProposal){g_new0(uint32_t, p->n + 1), g_new0(int32_t, p->n + 1),
+                      g_new0(uint32_t, 2 * p->n + 2)};
+}
+
+void pt_proposal_clear(PtProposal *p) {
+  g_free(p->op);
+  g_free(p->width);
+  g_free(p->input);
+}
+
+/* ---- inputs -----------------------------------------------------------------------------------
+ */
+/* A number of an input that node i may read, of those not placed yet if there is one; 0: none. */
+static uint32_t pick_input(Proposing *w, uint32_t i, bool *placed) {
+  const PtPopulateProblem *p = w->e->p;
+  g_autofree double *odds = g_new0(double, p->n_inputs + 1);
+  for (uint32_t k = 0; k < p->n_inputs; k++)
+    odds[k] = p->inputs[k].from > i ? 0 : placed[k] ? 1e-6 : 1;
+  size_t k = pt_rng_weighted(w->rng, odds, p->n_inputs);
+  if (k == p->n_inputs)
+    return 0;
+  placed[k] = true;
+  return (uint32_t)k + 1;
+}
+
+/* To every node without predecessors one; those that are left, and `extra` more, beside others. */
+static void place_inputs(Proposing *w) {
+  const PtPopulateProblem *p = w->e->p;
+  g_autofree bool *placed = g_new0(bool, p->n_inputs + 1);
+  g_autoptr(GArray) second = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+  uint32_t left = 0;
+  for (uint32_t k = 0; k < p->n_inputs; k++)
+    placed[k] = p->inputs[k].optional;
+  for (uint32_t i = 0; i < p->n; i++) {
+    if (w->e->nodes[i].first)
+      w->to->input[2 * i] = pick_input(w, i, placed);
+    if (w->e->nodes[i].second)
+      g_array_append_val(second, i);
+  }
+  for (uint32_t k = 0; k < p->n_inputs; k++)
+    left += !placed[k];
+  pt_rng_shuffle(w->rng, second->data, second->len, sizeof(uint32_t));
+  for (guint k = 0; k < second->len && k < left + p->extra; k++) {
+    uint32_t i = g_array_index(second, uint32_t, k), *slot = &w->to->input[2 * i];
+    slot[1] = pick_input(w, i, placed);
+    if (slot[1] && slot[0] > slot[1]) {
+      uint32_t first = slot[0];
+      slot[0] = slot[1];
+      slot[1] = first;
+    }
+  }
+}
+
+/* ---- operators --------------------------------------------------------------------------------
+ */
+static uint64_t token_of(const Proposing *w, int32_t ref) {
+  return ref < 0 ? PT_TOKEN_INPUT : w->token[ref];
+}
+
+static uint64_t token_before(const Proposing *w, int32_t ref) {
+  return ref < 0 ? PT_TOKEN_INPUT : token_of(w, w->before[ref]);
+}
+
+static bool is_output(const PtPopulateProblem *p, const PtFiniteType *t) {
+  for (uint32_t o = 0; o < p->n_outputs; o++)
+    if (memcmp(&p->outputs[o].type, t, sizeof *t) == 0)
+      return true;
+  return false;
+}
+
+/* The width that makes an output of it, at the piece's end; else one by what goes in. */
+static int32_t draw_width(Proposing *w, const PtOperator *op, const PtFiniteType *const *in,
+                          uint32_t n, bool sink) {
+  const PtPopulateProblem *p = w->e->p;
+  PtFiniteType out;
+  double odds[PT_DOMAIN_MAX];
+  int32_t from = op->rule == PT_RULE_CONV ? in[0]->dims[1] : in[0]->dims[in[0]->rank - 1];
+  if (in[0]->rank < 2 || p->n_widths == 0)
+    return 0;
+  for (uint32_t i = 0; i < p->n_widths && i < PT_DOMAIN_MAX; i++) {
+    odds[i] = !pt_operator_apply(op, p->widths[i], in, n, &out) ? 0
+              : w->likelihood ? exp(pt_likelihood_log_width(w->likelihood, from, p->widths[i]))
+                              : 1;
+    if (sink && w->likelihood && odds[i] > 0 && !is_output(p, &out))
+      odds[i] *= ASTRAY;
+  }
+  size_t at = pt_rng_weighted(w->rng, odds, MIN(p->n_widths, PT_DOMAIN_MAX));
+  return at < p->n_widths ? p->widths[at] : 0;
+}
+
+static double odds_of(Proposing *w, const PtOperator *op, const int32_t *refs, uint32_t n,
+                      const PtFiniteType *out, bool sink) {
+  if (!w->likelihood)
+    return 1;
+  double p = 0;
+  for (uint32_t k = 0; k < n; k++)
+    p += exp(pt_likelihood_log(w->likelihood, token_before(w, refs[k]), token_of(w, refs[k]),
+                               op->token));
+  p *= op->weight;
+  if (out && sink && !is_output(w->e->p, out))
+    p *= ASTRAY;
+  if (out && op->n_space && out->dims[2] >= 0 && out->dims[2] < w->least_space)
+    p *= SHRUNK;
+  return p;
+}
+
+/* Operands in the order of slots; whether all their types are known. */
+static bool operands(const Proposing *w, uint32_t i, int32_t *refs, const PtFiniteType **in,
+                     uint32_t *n) {
+  const PtNodeVars *v = &w->e->nodes[i];
+  bool known = true;
+  *n = 0;
+  for (uint32_t k = 0; k < v->n_preds; k++)
+    refs[(*n)++] = (int32_t)v->preds[k];
+  for (uint32_t k = 0; k < 2; k++)
+    if (w->to->input[2 * i + k])
+      refs[(*n)++] = -(int32_t)w->to->input[2 * i + k];
+  for (uint32_t k = 0; k < *n; k++) {
+    in[k] = refs[k] < 0 ? &w->e->p->inputs[-1 - refs[k]].type : &w->type[refs[k]];
+    known &= in[k]->rank >= 0;
+  }
+  return known && *n > 0;
+}
+
+static bool is_allowed(const PtNodeVars *v, const PtOperator *op, uint32_t o, uint32_t n) {
+  return (op->n_in ? op->n_in == n : n >= 2) && (!v->allowed || v->allowed[o]);
+}
+
+/* Where types are not known, by what comes before alone. */
+static void propose_blindly(Proposing *w, uint32_t i, const int32_t *refs, uint32_t n) {
+  const PtPopulateProblem *p = w->e->p;
+  for (uint32_t o = 0; o < p->n_operators; o++) {
+    const PtOperator *op = &p->operators[o];
+    w->width[o] = op->dense && p->n_widths ? p->widths[pt_rng_below(w->rng, p->n_widths)] : 0;
+    w->odds[o] = is_allowed(&w->e->nodes[i], op, o, n) ? odds_of(w, op, refs, n, NULL, false) : 0;
+  }
+}
+
+static void propose_node(Proposing *w, uint32_t i) {
+  const PtPopulateProblem *p = w->e->p;
+  const PtNodeVars *v = &w->e->nodes[i];
+  const PtFiniteType *in[64];
+  PtFiniteType out;
+  int32_t refs[64];
+  uint32_t n;
+  bool known = operands(w, i, refs, in, &n);
+  w->type[i].rank = -1;
+  w->token[i] = PT_TOKEN_INPUT;
+  w->before[i] = n ? refs[0] : -1;
+  w->to->op[i] = UINT32_MAX;
+  w->to->width[i] = 0;
+  for (uint32_t o = 0; known && o < p->n_operators; o++) {
+    const PtOperator *op = &p->operators[o];
+    w->odds[o] = 0;
+    if (!is_allowed(v, op, o, n))
+      continue;
+    w->width[o] = op->dense ? draw_width(w, op, in, n, v->sink) : 0;
+    if (pt_operator_apply(op, w->width[o], in, n, &out) && pt_domain_hold(&w->e->sizes, &out))
+      w->odds[o] = odds_of(w, op, refs, n, &out, v->sink);
+  }
+  size_t o = known ? pt_rng_weighted(w->rng, w->odds, p->n_operators) : p->n_operators;
+  known = o < p->n_operators;
+  if (!known) {
+    propose_blindly(w, i, refs, n);
+    o = pt_rng_weighted(w->rng, w->odds, p->n_operators);
+    if (o == p->n_operators)
+      return;
+  }
+  if (known)
+    (void)pt_operator_apply(&p->operators[o], w->width[o], in, n, &w->type[i]);
+  w->token[i] = p->operators[o].token;
+  w->to->op[i] = (uint32_t)o;
+  w->to->width[i] = w->width[o];
+}
+
+void pt_propose(const PtEncoder *e, const PtLikelihood *likelihood, PtRng *rng,
+                PtProposal *proposal) {
+  const PtPopulateProblem *p = e->p;
+  Proposing w = {.e = e, .likelihood = likelihood, .rng = rng, .to = proposal};
+  memset(proposal->input, 0, (2 * p->n + 2) * sizeof *proposal->input);
+  w.type = g_new0(PtFiniteType, p->n + 1);
+  w.token = g_new0(uint64_t, p->n + 1);
+  w.before = g_new0(int32_t, p->n + 1);
+  w.odds = g_new0(double, p->n_operators + 1);
+  w.width = g_new0(int32_t, p->n_operators + 1);
+  w.least_space = INT32_MAX;
+  for (uint32_t o = 0; o < p->n_outputs; o++)
+    if (p->outputs[o].type.rank >= 3)
+      w.least_space = MIN(w.least_space, p->outputs[o].type.dims[2]);
+  if (w.least_space == INT32_MAX)
+    w.least_space = 0;
+  place_inputs(&w);
+  for (uint32_t i = 0; i < p->n; i++)
+    propose_node(&w, i);
+  g_free(w.type);
+  g_free(w.token);
+  g_free(w.before);
+  g_free(w.odds);
+  g_free(w.width);
+}
+
+/* Where what comes out has another rank than what goes in, what leads from one to the other is rare
+ * in proposals, but has to be had. */
+static bool leads_over(const PtOperator *op) {
+  return op->rule == PT_RULE_FLATTEN || op->rule == PT_RULE_GLOBAL_POOL || op->two_d ||
+         (op->rule == PT_RULE_REDUCE && !op->keep) ||
+         (op->rule == PT_RULE_TABLE && op->in[0].rank != op->out.rank);
+}
+
+static bool has_other_rank(const PtPopulateProblem *p) {
+  uint32_t in = 0, out = 0;
+  for (uint32_t i = 0; i < p->n_inputs; i++)
+    in |= 1u << p->inputs[i].type.rank;
+  for (uint32_t i = 0; i < p->n_outputs; i++)
+    out |= 1u << p->outputs[i].type.rank;
+  return (out & ~in) != 0;
+}
+
+void pt_propose_allowed(PtEncoder *e, const PtLikelihood *likelihood, PtRng *rng,
+                        uint32_t breadth) {
+  const PtPopulateProblem *p = e->p;
+  PtProposal proposal = pt_proposal_new(p);
+  g_autofree bool *second = g_new0(bool, p->n + 1);
+  e->allowed = g_new0(bool, (size_t)p->n * p->n_operators + 1);
+  for (uint32_t k = 0; k < breadth; k++) {
+    pt_propose(e, likelihood, rng, &proposal);
+    for (uint32_t i = 0; i < p->n; i++) {
+      if (proposal.op[i] != UINT32_MAX)
+        e->allowed[(size_t)i * p->n_operators + proposal.op[i]] = true;
+      second[i] |= proposal.input[2 * i + 1] > 0;
+    }
+  }
+  bool over = has_other_rank(p);
+  for (uint32_t i = 0; i < p->n; i++) {
+    for (uint32_t o = 0; over && o < p->n_operators; o++)
+      if (leads_over(&p->operators[o]))
+        e->allowed[(size_t)i * p->n_operators + o] = true;
+    e->nodes[i].allowed = e->allowed + (size_t)i * p->n_operators;
+    e->nodes[i].second &= second[i];
+  }
+  pt_proposal_clear(&proposal);
+}
+
+/* ---- wishes -----------------------------------------------------------------------------------
+ */
+static void wish(PtEncoder *e, GArray *wishes, PtRng *rng, Z3_ast what, double worth) {
+  PtWish it = {pt_z3_literal(e, what), worth + pt_rng_unit(rng)};
+  g_array_append_val(wishes, it);
+}
+
+void pt_wish(PtEncoder *e, const PtProposal *proposal, PtRng *rng, GArray *wishes) {
+  const PtPopulateProblem *p = e->p;
+  for (uint32_t i = 0; i < p->n; i++) {
+    const PtNodeVars *v = &e->nodes[i];
+    const uint32_t *input = proposal->input + 2 * i;
+    for (uint32_t k = 0; k < 2; k++)
+      if (v->input[k])
+        wish(e, wishes, rng, pt_z3_eq(e, v->input[k], pt_z3_number(e, e->of_input, input[k])),
+             k == 0     ? 0.5
+             : input[1] ? 0.3
+                        : 2);
+    if (proposal->op[i] == UINT32_MAX)
+      continue;
+    const PtOperator *op = &p->operators[proposal->op[i]];
+    wish(e, wishes, rng, pt_z3_eq(e, v->op, pt_z3_number(e, e->of_op, e->place[proposal->op[i]])),
+         1);
+    if (op->dense)
+      wish(e, wishes, rng,
+           pt_z3_eq(e, v->width, e->size[pt_domain_find(&e->sizes, proposal->width[i])]), 0.2);
+    if (pt_operator_turns(op))
+      wish(e, wishes, rng, Z3_mk_not(e->z3, v->swap), 0.1);
+  }
+}
+
+/* ---- a solution's own -------------------------------------------------------------------------
+ */
+static uint64_t token_in(const PtPopulateProblem *p, const PtSolution *s, int32_t ref) {
+  return ref < 0 ? PT_TOKEN_INPUT : p->operators[s->nodes[ref].op].token;
+}
+
+static uint64_t token_behind(const PtPopulateProblem *p, const PtSolution *s, int32_t ref) {
+  return ref < 0 || s->nodes[ref].n_in == 0 ? PT_TOKEN_INPUT
+                                            : token_in(p, s, s->refs[s->nodes[ref].in]);
+}
+
+/* The mean over the paths into it. */
+static double node_logprob(const PtPopulateProblem *p, const PtLikelihood *l, const PtSolution *s,
+                           uint32_t i, uint64_t token) {
+  const PtAssigned *a = &s->nodes[i];
+  double sum = 0;
+  for (uint32_t k = 0; k < a->n_in; k++) {
+    int32_t r = s->refs[a->in + k];
+    sum += pt_likelihood_log(l, token_behind(p, s, r), token_in(p, s, r), token);
+  }
+  return a->n_in ? sum / a->n_in : 0;
+}
+
+static double width_logprob(const PtPopulateProblem *p, const PtLikelihood *l, const PtSolution *s,
+                            uint32_t i) {
+  const PtAssigned *a = &s->nodes[i];
+  if (a->width == 0)
+    return 0;
+  int32_t r = s->refs[a->in];
+  const PtFiniteType *in = r < 0 ? &p->inputs[-1 - r].type : &s->nodes[r].type;
+  bool conv = p->operators[a->op].rule == PT_RULE_CONV;
+  return pt_likelihood_log_width(l, in->dims[conv ? 1 : in->rank - 1], a->width);
+}
+
+double pt_solution_logprob(const PtPopulateProblem *p, const PtLikelihood *l, const PtSolution *s) {
+  double sum = 0;
+  for (uint32_t i = 0; l && i < s->n; i++)
+    sum += node_logprob(p, l, s, i, p->operators[s->nodes[i].op].token) +
+           0.5 * width_logprob(p, l, s, i);
+  for (uint32_t o = 0; l && o < p->n_outputs; o++) {
+    int32_t r = (int32_t)s->outputs[o];
+    sum += pt_likelihood_log(l, token_behind(p, s, r), token_in(p, s, r), PT_TOKEN_END);
+  }
+  return s->n ? sum / s->n : 0;
+}
+
+/* Of those that follow it, the likelihood given each alternative. */
+static double around(const PtPopulateProblem *p, const PtLikelihood *l, PtSolution *s, uint32_t i,
+                     uint32_t op) {
+  uint32_t was = s->nodes[i].op;
+  s->nodes[i].op = op;
+  double sum = node_logprob(p, l, s, i, p->operators[op].token) + log(p->operators[op].weight);
+  for (uint32_t k = i + 1; k < s->n; k++)
+    for (uint32_t a = 0; a < s->nodes[k].n_in; a++)
+      if (s->refs[s->nodes[k].in + a] == (int32_t)i) {
+        sum += node_logprob(p, l, s, k, p->operators[s->nodes[k].op].token);
+        break;
+      }
+  for (uint32_t o = 0; o < p->n_outputs; o++)
+    if (s->outputs[o] == i)
+      sum += pt_likelihood_log(l, token_behind(p, s, (int32_t)i), p->operators[op].token,
+                               PT_TOKEN_END);
+  s->nodes[i].op = was;
+  return sum;
+}
+
+void pt_refine(const PtEncoder *e, const PtLikelihood *l, PtRng *rng, PtSolution *s) {
+  const PtPopulateProblem *p = e->p;
+  g_autofree double *odds = g_new0(double, p->n_operators + 1);
+  for (uint32_t sweep = 0; sweep < 2; sweep++)
+    for (uint32_t i = 0; i < s->n; i++) {
+      const PtEffect *f = &g_array_index(e->effects, PtEffect, e->effect_of[s->nodes[i].op]);
+      if (f->n == 1)
+        continue;
+      double most = -INFINITY;
+      for (uint32_t k = 0; k < f->n; k++) {
+        odds[k] = around(p, l, s, i, e->order[f->first + k]);
+        most = MAX(most, odds[k]);
+      }
+      for (uint32_t k = 0; k < f->n; k++)
+        odds[k] = exp(odds[k] - most);
+      s->nodes[i].op = e->order[f->first + pt_rng_weighted(rng, odds, f->n)];
+    }
+}
+
+uint64_t pt_solution_hash(const PtPopulateProblem *p, const PtSolution *s) {
+  uint64_t h = s->n;
+  for (uint32_t i = 0; i < s->n; i++) {
+    const PtAssigned *a = &s->nodes[i];
+    h = pt_hash_mix(pt_hash_mix(h, a->op), pt_hash_mix((uint32_t)a->width, a->n_in));
+    for (uint32_t k = 0; k < a->n_in; k++)
+      h = pt_hash_mix(h, (uint64_t)(int64_t)s->refs[a->in + k]);
+  }
+  for (uint32_t o = 0; o < p->n_outputs; o++)
+    h = pt_hash_mix(h, s->outputs[o]);
+  return h;
+}
