@@ -7,7 +7,7 @@
 #ifndef PT_WALK_H
 #define PT_WALK_H
 
-#include "graph/graph.h"
+#include "populate/populate.h"
 
 #define PT_WALK_ERROR (pt_walk_error_quark())
 GQuark pt_walk_error_quark(void);
@@ -87,5 +87,38 @@ PtGraph *pt_walk_buckets_sentinel(const PtWalkBuckets *buckets, uint32_t i, uint
 /* The real piece (or its control) by the same hands; origin as in pt_walk_normal_form. NULL if it
  * was not walked. */
 PtGraph *pt_walk_buckets_real(const PtWalkBuckets *buckets, uint32_t i, PtValueId **origin);
+
+/* ---- pieces from topologies --------------------------------------------------------------------
+ * For modes generate and random: what of a piece is floats gets another topology, its operators
+ * chosen by room populate among the library's; what computes integers, shapes and masks, and what
+ * has no rule or several outputs, stays where it is in between. */
+typedef struct PtWalkMaker PtWalkMaker;
+/* Pieces stay borrowed, the model, too. at_random: operators are any that the corpus has, not those
+ * that suit. Immutable once made. */
+PtWalkMaker *pt_walk_maker_new(PtWalkModel *model, GPtrArray *pieces, bool at_random);
+void pt_walk_maker_free(PtWalkMaker *maker);
+/* What is to be replaced of piece i, as a topology: n nodes (0: nothing), arcs (PtArc, owned). */
+typedef struct PtWalkOutline {
+  uint32_t n;
+  GArray *arcs;
+  uint32_t n_inputs, n_outputs; /* that it reads; that it makes */
+  uint64_t arities;             /* bit i: there are operators with i operands */
+} PtWalkOutline;
+void pt_walk_maker_outline(const PtWalkMaker *maker, uint32_t i, PtWalkOutline *outline);
+/* A piece made so. */
+typedef struct PtWalkState PtWalkMade;
+/* Appends what of `options` (max_solns, pct) solutions is a piece, the likeliest first; to be freed
+ * by pt_walk_made_free. PT_POPULATE_ERROR. Thread-safe. */
+bool pt_walk_maker_fill(const PtWalkMaker *maker, uint32_t i, uint32_t n, const PtArc *arcs,
+                        uint32_t n_arcs, const PtPopulateOptions *options, PtRng *rng,
+                        GPtrArray *out, PtPopulateStats *stats, GError **error);
+/* Of whatever shows: equal for pieces that differ in nothing but the order of equal things. */
+uint64_t pt_walk_made_looks(const PtWalkMade *made);
+PtGraph *pt_walk_maker_write(const PtWalkMaker *maker, uint32_t i, const PtWalkMade *made);
+void pt_walk_made_free(PtWalkMade *made);
+/* The real piece and its looks, as pt_walk_buckets_real; NULL and 0: it cannot be read. */
+PtGraph *pt_walk_maker_real(const PtWalkMaker *maker, uint32_t i, PtValueId **origin);
+uint64_t pt_walk_maker_looks(const PtWalkMaker *maker, uint32_t i);
+const PtLikelihood *pt_walk_maker_likelihood(const PtWalkMaker *maker);
 
 #endif

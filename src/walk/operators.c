@@ -1,0 +1,222 @@
+/* operators: the library's templates as operators for room populate, those that suit a piece. */
+#include "walk/maker.h"
+
+#define PER_TOKEN 3 /* variants of one operator */
+#define OPERATORS 64
+#define ANY_OPERATORS 256
+#define RARE 0.002 /* of all uses: rarer ones are left to who has them */
+#define OWN 4.0    /* an operator seen in the model counts as so many in the corpus */
+
+/* ---- a template as an operator ----------------------------------------------------------------
+ */
+/* False: it can be given no weights that the rule knows of. */
+static bool add_weight(PtOperator *op, const PtWalkSlot *slot) {
+  uint16_t sizes = 0;
+  bool large = false;
+  op->least_rank = (uint8_t)MAX(op->least_rank, slot->rank);
+  for (uint32_t d = 0; d < slot->rank; d++) {
+    int32_t code = slot->dims[d];
+    if (code >= 0)
+      large |= code > 1;
+    else if (code == PT_DIM_WIDTH)
+      sizes |= PT_SIZE_WIDTH;
+    else if (code == PT_DIM_CHANNEL || code == PT_DIM_PER_GROUP) {
+      sizes |= code == PT_DIM_CHANNEL ? PT_SIZE_CHANNEL : PT_SIZE_PER_GROUP;
+      op->known_channel = true;
+    } else {
+      int32_t from_end = PT_DIM_AXIS - code - 1;
+      if (from_end < 0 || from_end >= PT_WALK_RANK)
+        return false;
+      sizes |= (uint16_t)(1u << from_end);
+      op->known |= (uint8_t)(1u << from_end);
+    }
+  }
+  if (large)
+    return true;
+  if (op->n_weights == PT_OPERATOR_WEIGHTS)
+    return false;
+  op->weights[op->n_weights++] = sizes;
+  return true;
+}
+
+static bool add_slots(PtOperator *op, const PtWalkTemplate *t) {
+  for (uint32_t i = 0; i < t->n_slots; i++) {
+    const PtWalkSlot *slot = &t->slots[i];
+    if (slot->kind == PT_SLOT_REAL && pt_dtype_is_float(slot->real->dtype)) {
+      op->dtype = (uint8_t)slot->real->dtype;
+      if (!t->limits)
+        op->least_rank = (uint8_t)MAX(op->least_rank, slot->real->rank);
+    }
+    if (slot->kind == PT_SLOT_WEIGHT && !add_weight(op, slot))
+      return false;
+  }
+  return true;
+}
+
+static bool commutes(const PtWalkTemplate *t) {
+  static const char *const ops[] = {"Add", "Mul", "Max", "Min", "Sum", "Mean", "Concat"};
+  for (size_t i = 0; i < G_N_ELEMENTS(ops); i++)
+    if (g_str_equal(t->op, ops[i]))
+      return true;
+  return false;
+}
+
+static void add_attributes(PtOperator *op, const PtWalkTemplate *t) {
+  op->n_space = op->rule == PT_RULE_CONV || op->rule == PT_RULE_POOL ? t->n_space : 0;
+  memcpy(op->kernel, t->kernel, sizeof op->kernel);
+  memcpy(op->strides, t->strides, sizeof op->strides);
+  memcpy(op->dilations, t->dilations, sizeof op->dilations);
+  memcpy(op->pads, t->pads, sizeof op->pads);
+  memcpy(op->perm, t->perm, sizeof op->perm);
+  op->n_perm = t->n_perm;
+  op->ceil_mode = t->ceil_mode;
+  op->groups = t->groups;
+  op->axes = t->axes;
+  op->axis = t->axis;
+  op->keep = t->keep;
+  op->two_d = op->rule == PT_RULE_LINEAR && g_str_equal(t->op, "Gemm");
+  if (op->rule == PT_RULE_SAME && t->axis < 0)
+    op->least_rank = (uint8_t)MAX(op->least_rank, -t->axis);
+}
+
+PtFiniteType pt_finite_of(const PtWalkType *t) {
+  PtFiniteType f;
+  G_STATIC_ASSERT(sizeof f == sizeof *t && PT_FINITE_RANK == PT_WALK_RANK);
+  memcpy(&f, t, sizeof f);
+  return f;
+}
+
+bool pt_walk_operator(const PtWalkTemplate *t, uint32_t id, PtOperator *op) {
+  static const struct {
+    bool has;
+    PtRuleKind rule;
+  } rules[PT_WALK_KINDS] = {
+      [PT_WALK_SAME] = {true, PT_RULE_SAME},
+      [PT_WALK_BINARY] = {true, PT_RULE_BINARY},
+      [PT_WALK_CONV] = {true, PT_RULE_CONV},
+      [PT_WALK_POOL] = {true, PT_RULE_POOL},
+      [PT_WALK_GLOBAL_POOL] = {true, PT_RULE_GLOBAL_POOL},
+      [PT_WALK_LINEAR] = {true, PT_RULE_LINEAR},
+      [PT_WALK_MATMUL] = {true, PT_RULE_MATMUL},
+      [PT_WALK_TRANSPOSE] = {true, PT_RULE_TRANSPOSE},
+      [PT_WALK_REDUCE] = {true, PT_RULE_REDUCE},
+      [PT_WALK_CONCAT] = {true, PT_RULE_CONCAT},
+      [PT_WALK_FLATTEN] = {true, PT_RULE_FLATTEN},
+  };
+  if (t->n_captures || t->source || t->outputs != 1 || t->n_data < 1)
+    return false;
+  *op = (PtOperator){.rule = rules[t->kind].rule,
+                     .id = id,
+                     .token = t->token,
+                     .weight = 1,
+                     .n_in = t->n_data,
+                     .dense = t->dense,
+                     .commutes = commutes(t)};
+  if (rules[t->kind].has) {
+    add_attributes(op, t);
+    return add_slots(op, t);
+  }
+  if (t->kind != PT_WALK_OPAQUE || t->n_data > PT_OPERATOR_INPUTS || !t->moves_floats)
+    return false;
+  op->rule = PT_RULE_TABLE;
+  op->commutes = op->dense = false;
+  op->out = pt_finite_of(&t->out[0]);
+  bool data = pt_walk_is_data(&t->out[0]);
+  for (uint32_t i = 0; i < t->n_data; i++) {
+    op->in[i] = pt_finite_of(&t->in[i]);
+    op->anchor[i] = -1;
+    data &= pt_walk_is_data(&t->in[i]);
+  }
+  return data;
+}
+
+/* ---- those that suit a piece ------------------------------------------------------------------
+ */
+void pt_walk_count_uses(GArray *counts, const PtWalkState *s, double times) {
+  for (uint32_t i = 0; i < s->n; i++) {
+    const PtWalkNode *n = &s->nodes[i];
+    if (n->n_in == 0)
+      continue;
+    while (counts->len <= n->template) {
+      PtTemplateUse none = {0};
+      g_array_append_val(counts, none);
+    }
+    PtTemplateUse *use = &g_array_index(counts, PtTemplateUse, n->template);
+    int32_t rank = pt_walk_ref_type(s, s->refs[n->in])->rank;
+    use->by_rank[CLAMP(rank, 0, PT_WALK_RANK)] += times;
+  }
+}
+
+typedef struct Ranked {
+  uint32_t template;
+  double score, own;
+} Ranked;
+
+static int by_score(const void *a, const void *b) {
+  const Ranked *x = a, *y = b; /* all that the model has comes first */
+  if ((x->own > 0) != (y->own > 0))
+    return x->own > 0 ? -1 : 1;
+  return x->score > y->score   ? -1
+         : x->score < y->score ? 1
+                               : x->template <y->template ? -1 : x->template > y->template;
+}
+
+static double uses_at(const GArray *counts, uint32_t template, uint32_t ranks) {
+  double sum = 0;
+  if (template >= counts->len)
+    return 0;
+  for (int32_t r = 0; r <= PT_WALK_RANK; r++)
+    if (ranks >> r & 1)
+      sum += g_array_index(counts, PtTemplateUse, template).by_rank[r];
+  return sum;
+}
+
+static bool of_opset(const PtWalkTemplate *t, int64_t opset) {
+  return t->since <= opset && opset <= t->until;
+}
+
+/* Weights: shares among those of one token. */
+static void share_weights(GArray *operators) {
+  PtMap64 all = {0};
+  for (guint i = 0; i < operators->len; i++) {
+    const PtOperator *op = &g_array_index(operators, PtOperator, i);
+    *pt_map64_at(&all, op->token) += op->weight;
+  }
+  for (guint i = 0; i < operators->len; i++) {
+    PtOperator *op = &g_array_index(operators, PtOperator, i);
+    op->weight /= pt_map64_get(&all, op->token, op->weight);
+  }
+  pt_map64_clear(&all);
+}
+
+GArray *pt_walk_operators_for(const PtWalkLibrary *library, const GArray *corpus, const GArray *own,
+                              uint32_t ranks, int64_t opset, bool any) {
+  GArray *operators = g_array_new(FALSE, TRUE, sizeof(PtOperator));
+  g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(Ranked));
+  PtMap64 of_token = {0};
+  double uses = 0;
+  for (uint32_t i = 0; i < library->templates->len; i++) {
+    const PtWalkTemplate *t = pt_walk_template(library, i);
+    Ranked r = {.template = i, .own = uses_at(own, i, ranks)};
+    r.score = any ? 1 : uses_at(corpus, i, ranks) + OWN * r.own;
+    uses += r.score;
+    if (r.score > 0 && of_opset(t, opset) && (t->kind != PT_WALK_OPAQUE || r.own > 0))
+      g_array_append_val(all, r);
+  }
+  g_array_sort(all, by_score);
+  for (guint i = 0; i < all->len && operators->len < (any ? ANY_OPERATORS : OPERATORS); i++) {
+    const Ranked *r = &g_array_index(all, Ranked, i);
+    const PtWalkTemplate *t = pt_walk_template(library, r->template);
+    PtOperator op;
+    double *seen = pt_map64_at(&of_token, t->token);
+    bool rare = any ? *seen >= 1 : *seen >= PER_TOKEN || r->score < RARE * uses;
+    if ((rare && (any || r->own == 0)) || !pt_walk_operator(t, r->template, &op))
+      continue;
+    ++*seen;
+    op.weight = r->score;
+    g_array_append_val(operators, op);
+  }
+  pt_map64_clear(&of_token);
+  share_weights(operators);
+  return operators;
+}
