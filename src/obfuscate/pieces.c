@@ -36,9 +36,10 @@ typedef struct Making {
   GPtrArray *buckets;
   PtCorpus *corpus;
   PtSentinelMode mode;
-  GPtrArray *reals;     /* [buckets] PtGraph: the real pieces as they were cut */
-  PtSentinelWalk *walk; /* mode walk, or NULL */
-  uint32_t *place;      /* [buckets] of the bucket's piece in the walk */
+  GPtrArray *reals;               /* [buckets] PtGraph: the real pieces as they were cut */
+  PtSentinelWalk *walk;           /* mode walk, or NULL */
+  PtSentinelGenerator *generator; /* modes generate and random, or NULL */
+  uint32_t *place;                /* [buckets] of the bucket's piece in these */
   const PtSeed *seed;
   const PtObfuscateOptions *options;
   const PtGraph *imports;
@@ -73,6 +74,11 @@ static GPtrArray *make_sentinels(const Making *m, size_t index, GError **error) 
     return pt_sentinel_walk_make(m->walk, m->place[index], made, &count, error)
                ? g_steal_pointer(&made)
                : NULL;
+  uint32_t walked;
+  if (m->generator)
+    return pt_sentinel_generator_make(m->generator, m->place[index], made, &count, &walked, error)
+               ? g_steal_pointer(&made)
+               : NULL;
   g_autoptr(GPtrArray) siblings = siblings_of(m, index);
   bool ok = pt_sentinel_make(m->mode, m->reals->pdata[index], siblings, m->corpus, wanted(m), rng,
                              made, &count, error);
@@ -84,7 +90,9 @@ static GPtrArray *make_sentinels(const Making *m, size_t index, GError **error) 
 static PtCandidateFile *encode_normal(const Making *m, size_t index, PtBucket *bucket, PtRng *rng) {
   g_autofree PtValueId *origin = NULL;
   g_autoptr(PtGraph) normal =
-      m->walk ? pt_sentinel_walk_real(m->walk, m->place[index], &origin) : NULL;
+      m->walk        ? pt_sentinel_walk_real(m->walk, m->place[index], &origin)
+      : m->generator ? pt_sentinel_generator_real(m->generator, m->place[index], &origin)
+                     : NULL;
   if (!normal)
     return NULL;
   g_autofree PtValueId *model_value = g_new(PtValueId, (gsize)pt_graph_n_values(normal) + 1);
@@ -184,14 +192,20 @@ static void make_task(size_t index, void *data) {
   g_mutex_unlock(&m->lock);
 }
 
-static bool begin_walk(Making *m, GError **error) {
+/* Modes that make all buckets at once. */
+static bool begin_mode(Making *m, GError **error) {
   g_autoptr(GPtrArray) walked = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
-  if (m->mode != PT_MODE_WALK || m->options->k == 0)
+  if (m->mode == PT_MODE_MODIFY || m->options->k == 0)
     return true;
   for (guint b = 0; b < m->buckets->len; b++) {
     m->place[b] = walked->len;
     if (!((const PtBucket *)m->buckets->pdata[b])->kept)
       g_ptr_array_add(walked, pt_graph_ref(m->reals->pdata[b]));
+  }
+  if (m->mode != PT_MODE_WALK) {
+    m->generator = pt_sentinel_generator_new(m->mode, walked, wanted(m), m->seed,
+                                             m->options->threads, &m->options->progress, error);
+    return m->generator != NULL;
   }
   m->walk = pt_sentinel_walk_new(walked, NULL, wanted(m), m->seed, m->options->threads,
                                  &m->options->progress, error);
@@ -206,7 +220,7 @@ static bool make_all(Making *m, GError **error) {
     g_ptr_array_add(reals, pt_graph_ref(((const PtBucket *)m->buckets->pdata[b])->real));
   m->reals = reals;
   m->place = place;
-  if (!begin_walk(m, error))
+  if (!begin_mode(m, error))
     return false;
   g_autofree GError **errors = g_new0(GError *, (gsize)n + 1);
   m->errors = errors;
@@ -214,6 +228,7 @@ static bool make_all(Making *m, GError **error) {
   pt_parallel_for(n, m->options->threads, make_task, m);
   g_mutex_clear(&m->lock);
   g_clear_pointer(&m->walk, pt_sentinel_walk_free);
+  g_clear_pointer(&m->generator, pt_sentinel_generator_free);
   return pt_first_error(errors, n, error);
 }
 

@@ -211,7 +211,7 @@ bool pt_sentinel_make(PtSentinelMode mode, PtGraph *real, GPtrArray *siblings, P
   *made = 0;
   if (mode != PT_MODE_MODIFY) {
     g_set_error(error, PT_SENTINEL_ERROR, PT_ERR_UNSUPPORTED,
-                "This mode of making sentinels is not there yet; use --mode modify.");
+                "Sentinels of this mode are made for all pieces at once, not for one.");
     return false;
   }
   Maker m = {.real = real, .corpus = corpus, .rng = rng, .dtype = float_dtype(real)};

@@ -1,7 +1,8 @@
 /* sentinel: makes a bucket from a piece: k look-alikes with the piece's interface (paper 4.1.2).
  * In: a real piece (a graph with types), the corpus of public pieces, the model's other pieces.
- * Out: k distinct, valid, typed graphs that run. Modes: modify (paper's minor modifications); the
- * rest follow. Never touches: weights' values, files but the corpus. */
+ * Out: k distinct, valid, typed graphs that run. Modes: modify (paper's minor modifications), walk,
+ * generate and random (paper's generator and its baseline). Never touches: weights' values, files
+ * but the corpus. */
 #ifndef PT_SENTINEL_H
 #define PT_SENTINEL_H
 
@@ -50,6 +51,24 @@ PtGraph *pt_sentinel_walk_real(const PtSentinelWalk *walk, uint32_t i, PtValueId
  * walked: the caller fills up with another mode. Thread-safe for different i. */
 bool pt_sentinel_walk_make(const PtSentinelWalk *walk, uint32_t i, GPtrArray *out, uint32_t *made,
                            GError **error);
+
+/* ---- modes generate and random: the paper's generator, all buckets of a model at once ---------
+ */
+typedef struct PtSentinelGenerator PtSentinelGenerator;
+/* k a piece. mode: PT_MODE_GENERATE or PT_MODE_RANDOM. PT_ERR_ENVIRONMENT: a trained file is
+ * missing. The same seed gives the same, whatever the number of threads. */
+PtSentinelGenerator *pt_sentinel_generator_new(PtSentinelMode mode, GPtrArray *reals, uint32_t k,
+                                               const PtSeed *seed, unsigned threads,
+                                               const PtProgress *progress, GError **error);
+void pt_sentinel_generator_free(PtSentinelGenerator *generator);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtSentinelGenerator, pt_sentinel_generator_free)
+/* As pt_sentinel_walk_real. */
+PtGraph *pt_sentinel_generator_real(const PtSentinelGenerator *generator, uint32_t i,
+                                    PtValueId **origin);
+/* As pt_sentinel_walk_make; *walked of those made are the walk's, as the generator found fewer than
+ * k. Thread-safe for different i. */
+bool pt_sentinel_generator_make(const PtSentinelGenerator *generator, uint32_t i, GPtrArray *out,
+                                uint32_t *made, uint32_t *walked, GError **error);
 
 /* Two candidates are the same to a reader if they have the same: operators, attributes, wiring,
  * shapes, and the constants that stay. */
