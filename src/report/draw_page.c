@@ -25,6 +25,26 @@ void pt_drawing_free(void *data) {
 
 /* ---- Graphviz
  * ---------------------------------------------------------------------------------------- */
+/* Without what dot says for those who edit by hand: half of its text. */
+static char *without_remarks(const char *body, gsize size) {
+  static const struct {
+    const char *from, *to;
+  } remarks[] = {{"<!--", "-->"}, {"<title>", "</title>"}};
+  g_autofree char *text = g_strndup(body, size);
+  GString *kept = g_string_new(NULL);
+  for (const char *p = text; *p;) {
+    const char *end = NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(remarks) && !end; i++)
+      if (g_str_has_prefix(p, remarks[i].from) && (end = strstr(p, remarks[i].to)))
+        end += strlen(remarks[i].to);
+    if (end)
+      p = *end == '\n' ? end + 1 : end;
+    else
+      g_string_append_c(kept, *p++);
+  }
+  return g_string_free(kept, FALSE);
+}
+
 /* The SVG elements in what dot wrote, one a digraph. */
 static bool take_apart(const char *text, GPtrArray *pictures) {
   for (const char *at = text; (at = strstr(at, "<svg "));) {
@@ -46,7 +66,7 @@ static bool take_apart(const char *text, GPtrArray *pictures) {
                            .top = v[1],
                            .width = v[2],
                            .height = v[3],
-                           .body = g_strndup(body + 1, (gsize)(end - body - 1))};
+                           .body = without_remarks(body + 1, (gsize)(end - body - 1))};
     g_ptr_array_add(pictures, picture);
     at = end;
   }
@@ -125,6 +145,10 @@ static void add_rectangle(GString *s, double x, double y, double w, double h, co
   g_string_append_printf(s, " rx=\"6\" %s/>\n", style);
 }
 
+static double legend_width(const char *name) {
+  return 30 + 6.2 * (double)strlen(name);
+}
+
 static void add_legend(GString *s) {
   const char *name, *colour;
   double x = GAP;
@@ -135,14 +159,17 @@ static void add_legend(GString *s) {
     g_string_append(s, "<text font-family=\"Helvetica,sans-serif\" font-size=\"11\" y=\"18\"");
     append_number(s, "x", x + 16);
     g_string_append_printf(s, ">%s</text>\n", name);
-    x += 30 + 6.0 * (double)strlen(name);
+    x += legend_width(name);
   }
 }
 
 char *pt_draw_svg(const PtDrawing *drawing) {
   guint n = drawing->pictures->len;
   g_autofree double *x = g_new0(double, n + 1), *y = g_new0(double, n + 1);
-  double area = 0, widest = 0, height = 0, width = 0, legend = 900;
+  double area = 0, widest = 0, height = 0, width = 0, legend = 2 * GAP;
+  const char *name, *colour;
+  for (uint32_t i = 0; pt_draw_legend(i, &name, &colour); i++)
+    legend += legend_width(name);
   for (guint i = 0; i < n; i++) {
     const PtPicture *p = drawing->pictures->pdata[i];
     area += cell(p) * (p->height + 2 * FRAME + GAP);
