@@ -184,6 +184,14 @@ bool pt_draft_finish(PtDraft *draft);
 /* A copy in topological order with short names and without weights' data. */
 PtGraph *pt_rebuild(const PtGraph *graph, bool strip);
 
+/* scalars.c: single floats where the model has such. */
+typedef struct PtScalars PtScalars;
+PtScalars *pt_scalars_new(const GPtrArray *pieces); /* PtGraph: the model's real pieces */
+void pt_scalars_free(PtScalars *scalars);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtScalars, pt_scalars_free)
+/* Those that the model has nowhere at such a place are drawn from what it has there. */
+void pt_scalars_mend(const PtScalars *scalars, PtGraph *graph, PtRng *rng);
+
 /* judge.c */
 typedef struct PtJudge {
   const PtGraph *real;

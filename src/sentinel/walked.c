@@ -7,6 +7,8 @@ struct PtSentinelWalk {
   PtWalkModel *model;
   PtWalkBuckets *buckets;
   GPtrArray *reals; /* borrowed graphs */
+  PtScalars *scalars;
+  PtSeed seed;
 };
 
 PtSentinelWalk *pt_sentinel_walk_new(GPtrArray *reals, const char *path, uint32_t k,
@@ -21,6 +23,8 @@ PtSentinelWalk *pt_sentinel_walk_new(GPtrArray *reals, const char *path, uint32_
     options.progress = *progress;
   walk->model = model;
   walk->reals = g_ptr_array_ref(reals);
+  walk->scalars = pt_scalars_new(reals);
+  walk->seed = *seed;
   walk->buckets = pt_walk_buckets_new(model, reals, &options, seed);
   return walk;
 }
@@ -31,6 +35,7 @@ void pt_sentinel_walk_free(PtSentinelWalk *walk) {
   pt_walk_buckets_free(walk->buckets);
   pt_walk_model_free(walk->model);
   g_ptr_array_unref(walk->reals);
+  pt_scalars_free(walk->scalars);
   g_free(walk);
 }
 
@@ -50,6 +55,9 @@ bool pt_sentinel_walk_make(const PtSentinelWalk *walk, uint32_t i, GPtrArray *ou
   g_hash_table_add(seen, g_memdup2(&own, sizeof own));
   for (uint32_t j = 0; j < stats.made; j++) {
     g_autoptr(PtGraph) g = pt_walk_buckets_sentinel(walk->buckets, i, j);
+    g_autoptr(PtRng) rng = pt_rng_new(&walk->seed, "scalars", (uint64_t)i << 32 | j);
+    if (g)
+      pt_scalars_mend(walk->scalars, g, rng);
     if (!g || !pt_judge(&judge, g))
       continue;
     g_ptr_array_add(out, g_steal_pointer(&g));
