@@ -63,6 +63,7 @@ static bool make_walk(PtTrain *t, const char *path, GError **error) {
                                 .out = path,
                                 .exclude = t->exclude,
                                 .seed = t->seed,
+                                .steps = 2000, /* as the shipped file */
                                 .threads = t->threads,
                                 .progress = t->progress};
   g_array_set_size(t->rounds, 0);

@@ -20,11 +20,12 @@ static void step_row(uint32_t H, const float *restrict a, const float *restrict 
   for (uint32_t j = 0; j < 2 * H; j++)
     g[j] = a[j] + u[j];
   pt_sigmoid_row(g, 2 * (size_t)H);
-  float *restrict r = g, *restrict z = g + H, *restrict n = g + 2 * H;
+  const size_t h = H;
+  float *restrict r = g, *restrict z = g + h, *restrict n = g + 2 * h;
   for (uint32_t j = 0; j < H; j++)
     n[j] = a[2 * H + j] + r[j] * u[2 * H + j];
   pt_tanh_row(n, H);
-  memcpy(g + 3 * H, u + 2 * H, H * sizeof(float));
+  memcpy(g + 3 * h, u + 2 * h, h * sizeof(float));
   for (uint32_t j = 0; j < H; j++)
     out[j] = n[j] + z[j] * (old[j] - n[j]);
 }

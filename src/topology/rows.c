@@ -148,8 +148,8 @@ PtTopology *pt_rows_directed(const PtRows *rows) {
 void pt_row_input(const PtRows *rows, uint32_t i, float *out) {
   const uint8_t *row = pt_rows_at(rows, i);
   for (uint32_t k = 0; k < rows->look_back; k++) {
-    out[2 * k] = row[k] == PT_EDGE_FORWARD;
-    out[2 * k + 1] = row[k] == PT_EDGE_BACKWARD;
+    out[2 * (size_t)k] = row[k] == PT_EDGE_FORWARD;
+    out[2 * (size_t)k + 1] = row[k] == PT_EDGE_BACKWARD;
   }
   float *place = out + 2 * (size_t)rows->look_back, n = (float)rows->n;
   place[0] = log2f(n) / 4;

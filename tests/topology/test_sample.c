@@ -101,13 +101,14 @@ static uint64_t hash_of(const GPtrArray *topologies) {
   return h;
 }
 
-static void check_sample(const PtTopologyModel *model, const PtTopology *real, uint32_t sinks) {
+static void check_sample_by(const PtTopologyModel *model, const PtTopology *real, uint32_t sinks,
+                            bool by_density) {
   uint64_t hash[2];
   for (int again = 0; again < 2; again++) {
     g_autoptr(GError) error = NULL;
     g_autoptr(PtRng) rng = rng_new("sample");
     g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free);
-    g_assert_true(pt_topology_sample(model, real, 20, 1, sinks, rng, out, &error));
+    g_assert_true(pt_topology_sample_by(model, real, 20, 1, sinks, by_density, rng, out, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(out->len, ==, 20);
     hash[again] = hash_of(out);
@@ -120,6 +121,33 @@ static void check_sample(const PtTopologyModel *model, const PtTopology *real, u
     }
   }
   g_assert_cmpuint(hash[0], ==, hash[1]);
+}
+
+static void check_sample(const PtTopologyModel *model, const PtTopology *real, uint32_t sinks) {
+  check_sample_by(model, real, sinks, false);
+  check_sample_by(model, real, sinks, true);
+}
+
+/* Of a usual piece there are enough with its sources, sinks and features; shapes repeat, as
+ * they do among real pieces, but are not all the same. */
+static void check_company(const PtTopologyModel *model, const PtTopology *real) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(PtRng) rng = rng_new("company");
+  g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free);
+  g_autoptr(GHashTable) distinct = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+  g_assert_true(pt_topology_sample(model, real, 20, 1, 1, rng, out, &error));
+  PtTopologyFeatures own = pt_topology_features(real);
+  for (guint i = 0; i < out->len; i++) {
+    const PtTopology *t = out->pdata[i];
+    PtTopologyFeatures f = pt_topology_features(t);
+    g_assert_cmpuint(pt_topology_sources(t), ==, 1);
+    g_assert_cmpuint(pt_topology_sinks(t), ==, 1);
+    g_assert_cmpfloat(fabs(f.x[PT_FEATURE_SIZE] - own.x[PT_FEATURE_SIZE]), <=, 6);
+    g_assert_cmpfloat(fabs(f.x[PT_FEATURE_DEGREE] - own.x[PT_FEATURE_DEGREE]), <=, 0.7);
+    uint64_t hash = pt_hash64(t->edges->data, t->edges->len * sizeof(PtEdge), t->n);
+    g_hash_table_add(distinct, g_memdup2(&hash, sizeof hash));
+  }
+  g_assert_cmpuint(g_hash_table_size(distinct), >=, 4);
 }
 
 /* A residual block, a single node, a pair, an odd one: a star. */
@@ -136,6 +164,7 @@ static void test_shipped(void) {
   for (uint32_t i = 0; i < 11; i++)
     pt_topology_add(star, i, 11);
   check_sample(model, block, 1);
+  check_company(model, block);
   check_sample(model, one, 1);
   check_sample(model, two, 1);
   check_sample(model, star, 2);
