@@ -81,10 +81,13 @@ bool pt_train_draw(const PtTrain *train, GError **error) {
   }
   if (b->len > 0) {
     const PtWalkRound *r = (const PtWalkRound *)(const void *)b->data;
+    low = 0.5;
+    for (guint i = 0; i < b->len; i++)
+      low = MIN(low, r[i].auc);
     top += HEIGHT + SPACE;
     draw_axes(svg, top, "pi: the adversary's area under the curve, by round (0.5: chance)", b->len,
-              0.5, 1);
-    draw_line(svg, &r->auc, b->len, sizeof *r / sizeof(double), 0.5, 1, top, "#1f77b4",
+              low, 1);
+    draw_line(svg, &r->auc, b->len, sizeof *r / sizeof(double), low, 1, top, "#1f77b4",
               "models not seen", top + 20);
   }
   g_string_append(svg, "</svg>\n");
