@@ -10,7 +10,8 @@
 #include <string.h>
 
 static int k = 20, draws = 10, n_pieces;
-static char *mode, *seed_text;
+static char *mode, *seed_text, *write_to;
+static int written;
 static gboolean load_only, verbose;
 
 typedef struct Counts {
@@ -22,7 +23,12 @@ static void try_choice(const PtRecombination *of, const uint32_t *choice, PtLeve
   GError *error = NULL;
   g_autoptr(PtGraph) graph = pt_recombine(of, choice, &error);
   PtRecombined found = {0};
-  if (graph)
+  if (graph && write_to) {
+    g_autofree char *name = g_strdup_printf("%d.onnx", written++);
+    g_autofree char *path = g_build_filename(write_to, name, NULL);
+    pt_onnx_write(graph, path, NULL, &error);
+  }
+  if (graph && !error)
     found = pt_recombine_try(of, graph, level, load_only ? NULL : inputs, &error);
   if (error && verbose)
     printf("  %s\n", error->message);
@@ -111,6 +117,7 @@ int main(int argc, char **argv) {
       {"mode", 'm', 0, G_OPTION_ARG_STRING, &mode, "as of obfuscate", "MODE"},
       {"seed", 's', 0, G_OPTION_ARG_STRING, &seed_text, "as of obfuscate", "SEED"},
       {"load-only", 0, 0, G_OPTION_ARG_NONE, &load_only, "do not run them", NULL},
+      {"write", 'w', 0, G_OPTION_ARG_FILENAME, &write_to, "write them there, numbered", "DIR"},
       {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "say why", NULL},
       {0}};
   g_autoptr(GOptionContext) context = g_option_context_new("MODEL.onnx...");
