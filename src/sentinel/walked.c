@@ -43,6 +43,18 @@ PtGraph *pt_sentinel_walk_real(const PtSentinelWalk *walk, uint32_t i, PtValueId
   return pt_walk_buckets_real(walk->buckets, i, origin);
 }
 
+/* An index or a size that a weight decides: noise would choose it. */
+static bool weights_steer(const PtGraph *g) {
+  g_autofree bool *fixed = pt_find_fixed(g);
+  g_autofree PtRole *roles = pt_roles(g);
+  for (PtValueId v = 0; v < pt_graph_n_values(g); v++) {
+    const PtTensor *t = pt_value(g, v)->constant;
+    if (t && fixed[v] && pt_dtype_is_float(t->dtype) && t->count > 1 && roles[v] != PT_ROLE_REAL)
+      return true;
+  }
+  return false;
+}
+
 bool pt_sentinel_walk_make(const PtSentinelWalk *walk, uint32_t i, GPtrArray *out, uint32_t *made,
                            GError **error) {
   (void)error;
@@ -53,12 +65,13 @@ bool pt_sentinel_walk_make(const PtSentinelWalk *walk, uint32_t i, GPtrArray *ou
   PtJudge judge = {real ? real : walk->reals->pdata[i], seen, UINT64_MAX};
   uint64_t own = pt_sentinel_hash(judge.real);
   g_hash_table_add(seen, g_memdup2(&own, sizeof own));
+  bool may_steer = weights_steer(judge.real);
   for (uint32_t j = 0; j < stats.made; j++) {
     g_autoptr(PtGraph) g = pt_walk_buckets_sentinel(walk->buckets, i, j);
     g_autoptr(PtRng) rng = pt_rng_new(&walk->seed, "scalars", (uint64_t)i << 32 | j);
     if (g)
       pt_scalars_mend(walk->scalars, g, rng);
-    if (!g || !pt_judge(&judge, g))
+    if (!g || (!may_steer && weights_steer(g)) || !pt_judge(&judge, g))
       continue;
     g_ptr_array_add(out, g_steal_pointer(&g));
     ++*made;
