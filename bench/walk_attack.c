@@ -1,9 +1,10 @@
-/* walk_attack [-k K] [-r STEPS] [-n PIECES] [-S SEED] [-h HEAT] [-c CONTROL] [-d]
+/* walk_attack [-k K] [-r STEPS] [-n PIECES] [-S SEED] [-h HEAT] [-c CONTROL] [-d] [-a]
  *             [-m MODEL.bin MODEL.onnx...]...
  * Attacks on buckets of models that the generator of their group (-m) has not seen: what single
- * measures tell, and adversaries learned on the buckets of the other groups. By leaders of twins.
- * area: chance that the real piece scores above a sentinel; first: that it scores highest; bits:
- * what a posterior leaves, its one constant fitted on the other groups. */
+ * measures tell, and adversaries learned on the buckets of the other groups. -a: near-twins count,
+ * too, not only who leads them. area: chance that the real piece scores above a sentinel; first:
+ * that it scores highest; bits: what a posterior leaves, its one constant fitted on the other
+ * groups. */
 #include "onnx/onnx.h"
 #include "partition/partition.h"
 #include "runtime/runtime.h"
@@ -35,6 +36,7 @@ typedef struct Attack {
   PtWalkOptions options;
   const char *seed;
   uint32_t pieces, group;
+  bool twins;
 } Attack;
 
 #define BUCKET(a, i) (&g_array_index((a)->buckets, Bucket, i))
@@ -172,7 +174,7 @@ static bool add_model(Attack *a, PtWalkModel *m, GPtrArray *corpus, const char *
     model.n_unwalked += !stats.walked;
     model.n_twins += stats.walked && stats.leader != i;
     model.n_short += stats.walked && stats.made < a->options.k;
-    if (stats.walked && stats.leader == i && stats.made > 0)
+    if (stats.walked && (a->twins || stats.leader == i) && stats.made > 0)
       add_bucket(a, m, buckets, i, corpus);
   }
   measure_across(a, from);
@@ -350,6 +352,10 @@ int main(int argc, char **argv) {
     char option = argv[i][1];
     if (option == 'd') {
       a.options.keep_equal = true;
+      continue;
+    }
+    if (option == 'a') {
+      a.twins = true;
       continue;
     }
     const char *value = i + 1 < argc ? argv[++i] : "";

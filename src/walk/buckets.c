@@ -1,5 +1,5 @@
-/* buckets: from each real piece a hidden centre, from it the sentinels; under the model's style,
- * cross-fitted in two halves. */
+/* buckets: from each real piece a hidden centre, from it the sentinels; under the style of
+ * the model's other pieces. */
 #include "walk/walk_private.h"
 
 #define DEFAULT_STEPS 4000
@@ -12,8 +12,7 @@ typedef struct Bucket {
   PtWalkState *read; /* as read: its nodes are those of the graph */
   GArray *origins;   /* PtNodeId of `read` */
   PtWalkState *real, *centre;
-  const PtWalkStyle *style;
-  uint32_t half;
+  PtWalkStyle *style;         /* of a leader */
   PtWalkState **made;         /* [k], then [n_made] */
   uint64_t *tried, *accepted; /* [k + 1] */
   uint32_t n_made, equal, found;
@@ -27,7 +26,6 @@ struct PtWalkBuckets {
   PtWalkOptions options;
   PtSeed seed;
   Bucket *buckets;
-  PtWalkStyle *styles[2];
   uint32_t n, steps;
   GMutex lock;
   uint64_t done;
@@ -152,23 +150,11 @@ static void mirror_made(Making *m, uint32_t index) {
 
 /* ---- styles
  * ------------------------------------------------------------------------------------------ */
-/* Halves at random, near-twins in one; a bucket's style is from the other half. */
-static void part_halves(Making *m) {
-  g_autofree uint32_t *order = g_new(uint32_t, m->n + 1);
-  g_autoptr(PtRng) rng = pt_rng_new(&m->seed, "halves", 0);
-  for (uint32_t i = 0; i < m->n; i++)
-    order[i] = i;
-  pt_rng_shuffle(rng, order, m->n, sizeof *order);
-  for (uint32_t i = 0; i < m->n; i++)
-    m->buckets[order[i]].half = i % 2;
-  for (uint32_t i = 0; i < m->n; i++)
-    m->buckets[i].half = m->buckets[m->buckets[i].leader].half;
-}
-
-static PtWalkStyle *style_for(Making *m, uint32_t half, int64_t opset) {
+/* A bucket's style is from all pieces but its own and its near-twins. */
+static PtWalkStyle *style_for(Making *m, uint32_t leader, int64_t opset) {
   g_autoptr(GPtrArray) pieces = g_ptr_array_new();
   for (uint32_t i = 0; !m->options.no_style && i < m->n; i++)
-    if (m->buckets[i].real && m->buckets[i].half != half)
+    if (m->buckets[i].real && m->buckets[i].leader != leader)
       g_ptr_array_add(pieces, m->buckets[i].real);
   return pt_walk_style_new(m->model, pieces, opset);
 }
@@ -212,6 +198,7 @@ static void limit_weights(Making *m) {
 }
 
 static void bucket_clear(Bucket *b, uint32_t k) {
+  pt_walk_style_free(b->style);
   pt_walk_state_free(b->read);
   pt_walk_state_free(b->real);
   pt_walk_state_free(b->centre);
@@ -240,12 +227,10 @@ PtWalkBuckets *pt_walk_buckets_new(PtWalkModel *model, GPtrArray *pieces,
     read_piece(m, i, pieces->pdata[i]);
   limit_weights(m);
   find_twins(m);
-  part_halves(m);
   int64_t opset = m->n ? pt_graph_opset(pieces->pdata[0], "") : 0;
-  for (uint32_t half = 0; half < 2; half++)
-    m->styles[half] = style_for(m, half, opset);
   for (uint32_t i = 0; i < m->n; i++)
-    m->buckets[i].style = m->styles[m->buckets[i].half];
+    if (m->buckets[i].real && m->buckets[i].leader == i)
+      m->buckets[i].style = style_for(m, i, opset);
   pt_parallel_for(m->n, options->threads, find_centre, m);
   pt_parallel_for((size_t)m->n * options->k, options->threads, find_sentinel, m);
   pt_parallel_for(m->n, options->threads, part_equals, m);
@@ -260,8 +245,6 @@ void pt_walk_buckets_free(PtWalkBuckets *m) {
   for (uint32_t i = 0; i < m->n; i++)
     bucket_clear(&m->buckets[i], m->options.k);
   g_free(m->buckets);
-  for (uint32_t half = 0; half < 2; half++)
-    pt_walk_style_free(m->styles[half]);
   g_mutex_clear(&m->lock);
   g_free(m);
 }

@@ -174,10 +174,65 @@ static void test_buckets(void) {
   }
 }
 
+/* ---- familiar features
+ * --------------------------------------------------------------------------------------- */
+/* However log pi is folded into tables, it is the sum over features of their own weight and that of
+ * how familiar they are. */
+static void test_known(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(PtWalkModel) m = pt_walk_model_open(NULL, &error);
+  g_assert_no_error(error);
+  g_autoptr(PtGraph) other = block(64, 56, 3), like_it = block(64, 56, 2);
+  PtMap64 own = {0}, of_model = {0};
+  PtFeatures f = {0};
+  const PtWalkState *first = ((PtWalkPiece *)m->pieces->pdata[0])->state;
+  for (int i = 0; i < 2; i++) {
+    PtWalkFace *face = pt_walk_face_new(m->library, i ? other : like_it);
+    PtWalkState *s = pt_walk_read(m->library, face, i ? other : like_it, NULL, NULL);
+    g_assert_nonnull(s);
+    g_autoptr(GArray) counts = pt_features_counted(&f, s);
+    pt_walk_known_see(&own, counts);
+    pt_walk_state_free(s);
+    pt_walk_face_free(face);
+  }
+  g_autoptr(GArray) counts = pt_features_counted(&f, first);
+  pt_walk_known_see(&of_model, counts);
+  for (uint32_t n_own = 0; n_own < 3; n_own += 2) {
+    PtWalkKnown k = {.models = &m->shown, .own_model = &of_model, .own = &own, .n_own = n_own};
+    PtWalkKnown nothing = k;
+    nothing.own = NULL;
+    PtWalkEnergy all = {0}, base = {0}, over = {0};
+    pt_walk_energy_fold(&all, &m->weights, &k);
+    pt_walk_energy_fold(&base, &m->weights, &nothing);
+    pt_walk_energy_over(&over, &base, &m->weights, &k);
+    for (guint i = 0; i < MIN(m->pieces->len, 200); i++) {
+      PtWalkPiece *p = m->pieces->pdata[i];
+      double want = 0;
+      pt_features_make(&f, p->state);
+      for (uint32_t a = 0; a < f.n; a++)
+        want += pt_map64_get(&m->weights, f.id[a], 0) +
+                pt_map64_get(&m->weights, pt_walk_known_of(&k, f.id[a]), 0);
+      for (int way = 0; way < 2; way++) {
+        PtWalker w;
+        pt_walker_init(&w, p->state, NULL, way ? &over : &all, NULL);
+        g_assert_cmpfloat_with_epsilon(pt_walk_log_pi(&w, w.now), want, 1e-6);
+        pt_walker_clear(&w);
+      }
+    }
+    pt_energy_clear(&all);
+    pt_energy_clear(&base);
+    pt_energy_clear(&over);
+  }
+  pt_features_clear(&f);
+  pt_map64_clear(&own);
+  pt_map64_clear(&of_model);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/walk/model/logistic", test_logistic);
   g_test_add_func("/walk/model/file", test_file);
   g_test_add_func("/walk/model/buckets", test_buckets);
+  g_test_add_func("/walk/model/known", test_known);
   return g_test_run();
 }
