@@ -86,10 +86,12 @@ bool pt_operator_turns(const PtOperator *op) {
 /* All that types depend on, as bytes. */
 static GBytes *effect_key(const PtEncoder *e, const PtOperator *op) {
   GByteArray *key = g_byte_array_new();
-  int32_t head[] = {(int32_t)op->rule, (int32_t)op->n_in, op->dense,  op->commutes,
-                    op->dtype,         op->least_rank,    op->two_d,  op->known,
-                    op->known_channel, op->n_space,       op->groups, op->n_perm,
-                    (int32_t)op->axes, op->axis,          op->keep,   (int32_t)op->n_weights};
+  int32_t head[] = {(int32_t)op->rule,  (int32_t)op->n_in, op->dense,
+                    op->commutes,       op->dtype,         op->least_rank,
+                    op->two_d,          op->known,         op->known_channel,
+                    op->n_space,        op->groups,        op->n_perm,
+                    (int32_t)op->axes,  op->axis,          op->needs,
+                    (int32_t)op->gives, op->keep,          (int32_t)op->n_weights};
   g_byte_array_append(key, (const uint8_t *)head, sizeof head);
   g_byte_array_append(key, (const uint8_t *)op->weights, sizeof op->weights);
   g_byte_array_append(key, (const uint8_t *)op->perm, sizeof op->perm);
@@ -172,6 +174,7 @@ static void make_node(PtEncoder *e, uint32_t i) {
   v->width = pt_z3_var(e, e->of_size);
   v->swap = pt_z3_var(e, Z3_mk_bool_sort(e->z3));
   v->type = pt_bundle_new(e);
+  v->positive = pt_z3_var(e, Z3_mk_bool_sort(e->z3));
   for (uint32_t k = 0; k < 2; k++) {
     if (!(k == 0 ? v->first : v->second))
       continue;
@@ -236,9 +239,29 @@ static void anchors(PtEncoder *e, PtTerms *all, const PtOperator *op, const Z3_a
 typedef struct Arity {
   uint32_t n; /* operands */
   const PtBundle *in[64];
-  Z3_ast from[64]; /* the variable of an operand that is an input */
-  Z3_ast when;     /* with as many */
+  Z3_ast from[64];     /* the variable of an operand that is an input */
+  Z3_ast positive[64]; /* whether the operand is; no for an input */
+  Z3_ast when;         /* with as many */
 } Arity;
+
+/* Operands that have to be positive are, and what comes out is called so only if it is. */
+static void signs(PtEncoder *e, const PtNodeVars *v, const PtOperator *op, const Arity *a,
+                  PtTerms *all) {
+  PtTerms kept = pt_terms(e);
+  for (uint32_t k = 0; k < a->n; k++) {
+    pt_terms_add(&kept, a->positive[k]);
+    if (k >= 8 || !(op->needs >> k & 1))
+      continue;
+    pt_terms_add(all, pt_operator_turns(op) && a->positive[k] != a->positive[1 - k]
+                          ? Z3_mk_ite(e->z3, v->swap, a->positive[1 - k], a->positive[k])
+                          : a->positive[k]);
+  }
+  Z3_ast keeps = pt_terms_and(&kept);
+  pt_terms_add(all, implies(e, v->positive,
+                            op->gives == PT_SIGN_POSITIVE ? e->yes
+                            : op->gives == PT_SIGN_KEEPS  ? keeps
+                                                          : e->no));
+}
 
 /* One operator of the effect, on as many operands. */
 static void add_effect(PtEncoder *e, const PtNodeVars *v, const PtEffect *f, const Arity *a,
@@ -266,6 +289,7 @@ static void add_effect(PtEncoder *e, const PtNodeVars *v, const PtEffect *f, con
   pt_terms_add(&all, a->when);
   anchors(e, &all, op, a->from, a->n, v->swap);
   pt_terms_add(&all, pt_constrain(&site));
+  signs(e, v, op, a, &all);
   /* what has no meaning has one value, or one solution would be several */
   if (!turns)
     pt_terms_add(&all, Z3_mk_not(e->z3, v->swap));
@@ -292,10 +316,13 @@ static void constrain_node(PtEncoder *e, uint32_t i) {
   Z3_ast zero = pt_z3_number(e, e->of_input, 0);
   for (uint32_t extra = 0; extra <= v->second; extra++) {
     Arity a = {.n = v->n_preds};
-    for (uint32_t k = 0; k < v->n_preds; k++)
+    for (uint32_t k = 0; k < v->n_preds; k++) {
       a.in[k] = &e->nodes[v->preds[k]].type;
+      a.positive[k] = e->nodes[v->preds[k]].positive;
+    }
     for (uint32_t k = 0; k < 2; k++)
       if (k == 0 ? v->first : extra) {
+        a.positive[a.n] = e->no;
         a.from[a.n] = v->input[k];
         a.in[a.n++] = &v->slot[k];
       }

@@ -50,15 +50,21 @@ enum { PT_SIZE_CHANNEL = 1 << 8, PT_SIZE_PER_GROUP = 1 << 9, PT_SIZE_WIDTH = 1 <
 #define PT_OPERATOR_WEIGHTS 6
 #define PT_OPERATOR_INPUTS 4
 
+/* Whether what comes out is positive: a square root or a divisor that is not gives no finite value.
+ */
+typedef enum { PT_SIGN_ANY, PT_SIGN_KEEPS /* if all operands are */, PT_SIGN_POSITIVE } PtSign;
+
 /* An operator with all its attributes. */
 typedef struct PtOperator {
   PtRuleKind rule;
-  uint32_t id;        /* the caller's */
-  uint64_t token;     /* what the likelihood knows it by */
-  double weight;      /* how often it is seen, among those of one token; > 0 */
-  uint32_t n_in;      /* operands; 0: any number from two (Concat) */
-  bool dense;         /* has a width of its own: channels or features out */
-  bool commutes;      /* operands may change places */
+  uint32_t id;    /* the caller's */
+  uint64_t token; /* what the likelihood knows it by */
+  double weight;  /* how often it is seen, among those of one token; > 0 */
+  uint32_t n_in;  /* operands; 0: any number from two (Concat) */
+  bool dense;     /* has a width of its own: channels or features out */
+  bool commutes;  /* operands may change places */
+  uint8_t needs;  /* bit i: operand i has to be positive; inputs of the piece are not */
+  PtSign gives;
   uint8_t dtype;      /* of its operands; 0: any float */
   uint8_t least_rank; /* of its first operand */
   bool two_d;         /* Gemm */

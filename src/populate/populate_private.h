@@ -60,6 +60,7 @@ typedef struct PtNodeVars {
   bool sink, first, second; /* first, second: has input[0], input[1] */
   const bool *allowed;      /* [n_operators] by operator; NULL: all are */
   Z3_ast op, width, swap, input[2];
+  Z3_ast positive;  /* then it is; it may be otherwise, too */
   PtBundle slot[2]; /* of input[0], input[1] */
   PtBundle type;
 } PtNodeVars;

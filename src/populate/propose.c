@@ -5,7 +5,9 @@
 #include <math.h>
 
 #define ASTRAY 0.02 /* odds of an operator before an output that gives another type */
-#define SHRUNK 0.1  /* odds of a window that makes what no output is as small as */
+#define OFTEN 0.05  /* of an operator's places, those at a piece's end */
+#define RARELY 0.01
+#define SHRUNK 0.1 /* odds of a window that makes what no output is as small as */
 
 typedef struct Proposing {
   const PtEncoder *e;
@@ -14,6 +16,7 @@ typedef struct Proposing {
   PtProposal *to;
   PtFiniteType *type; /* [n] as proposed, rank -1: not known */
   uint64_t *token;    /* [n] */
+  bool *positive;     /* [n] */
   int32_t *before;    /* [n] first operand of each: a node or -1 - input */
   double *odds;       /* [n_operators] */
   int32_t *width;     /* [n_operators] drawn for each */
@@ -91,6 +94,19 @@ static bool is_output(const PtPopulateProblem *p, const PtFiniteType *t) {
   return false;
 }
 
+/* An output but for one size: widths before it can be made to fit. */
+static bool is_near_output(const PtPopulateProblem *p, const PtFiniteType *t) {
+  for (uint32_t o = 0; o < p->n_outputs; o++) {
+    const PtFiniteType *want = &p->outputs[o].type;
+    int32_t other = 0;
+    for (int32_t i = 0; i < t->rank && i < want->rank; i++)
+      other += t->dims[i] != want->dims[i];
+    if (want->dtype == t->dtype && want->rank == t->rank && other <= 1)
+      return true;
+  }
+  return false;
+}
+
 /* The width that makes an output of it, at the piece's end; else one by what goes in. */
 static int32_t draw_width(Proposing *w, const PtOperator *op, const PtFiniteType *const *in,
                           uint32_t n, bool sink) {
@@ -120,7 +136,10 @@ static double odds_of(Proposing *w, const PtOperator *op, const int32_t *refs, u
     p += exp(pt_likelihood_log(w->likelihood, token_before(w, refs[k]), token_of(w, refs[k]),
                                op->token));
   p *= op->weight;
-  if (out && sink && !is_output(w->e->p, out))
+  if (sink) /* and the piece ends with it */
+    p *= exp(pt_likelihood_log(w->likelihood, n ? token_of(w, refs[0]) : PT_TOKEN_INPUT, op->token,
+                               PT_TOKEN_END));
+  if (out && sink && !is_near_output(w->e->p, out))
     p *= ASTRAY;
   if (out && op->n_space && out->dims[2] >= 0 && out->dims[2] < w->least_space)
     p *= SHRUNK;
@@ -145,8 +164,26 @@ static bool operands(const Proposing *w, uint32_t i, int32_t *refs, const PtFini
   return known && *n > 0;
 }
 
-static bool is_allowed(const PtNodeVars *v, const PtOperator *op, uint32_t o, uint32_t n) {
-  return (op->n_in ? op->n_in == n : n >= 2) && (!v->allowed || v->allowed[o]);
+static bool is_positive(const Proposing *w, int32_t ref) {
+  return ref >= 0 && w->positive[ref];
+}
+
+static bool is_allowed(const Proposing *w, uint32_t i, uint32_t o, const int32_t *refs,
+                       uint32_t n) {
+  const PtNodeVars *v = &w->e->nodes[i];
+  const PtOperator *op = &w->e->p->operators[o];
+  bool ok = (op->n_in ? op->n_in == n : n >= 2) && (!v->allowed || v->allowed[o]);
+  for (uint32_t k = 0; ok && op->needs >> k; k++)
+    ok = !(op->needs >> k & 1) || (k < n && is_positive(w, refs[k]));
+  return ok;
+}
+
+static bool gives_positive(const Proposing *w, const PtOperator *op, const int32_t *refs,
+                           uint32_t n) {
+  bool all = op->gives != PT_SIGN_ANY;
+  for (uint32_t k = 0; k < n && op->gives == PT_SIGN_KEEPS; k++)
+    all &= is_positive(w, refs[k]);
+  return all;
 }
 
 /* Where types are not known, by what comes before alone. */
@@ -155,7 +192,7 @@ static void propose_blindly(Proposing *w, uint32_t i, const int32_t *refs, uint3
   for (uint32_t o = 0; o < p->n_operators; o++) {
     const PtOperator *op = &p->operators[o];
     w->width[o] = op->dense && p->n_widths ? p->widths[pt_rng_below(w->rng, p->n_widths)] : 0;
-    w->odds[o] = is_allowed(&w->e->nodes[i], op, o, n) ? odds_of(w, op, refs, n, NULL, false) : 0;
+    w->odds[o] = is_allowed(w, i, o, refs, n) ? odds_of(w, op, refs, n, NULL, false) : 0;
   }
 }
 
@@ -169,13 +206,14 @@ static void propose_node(Proposing *w, uint32_t i) {
   bool known = operands(w, i, refs, in, &n);
   w->type[i].rank = -1;
   w->token[i] = PT_TOKEN_INPUT;
+  w->positive[i] = false;
   w->before[i] = n ? refs[0] : -1;
   w->to->op[i] = UINT32_MAX;
   w->to->width[i] = 0;
   for (uint32_t o = 0; known && o < p->n_operators; o++) {
     const PtOperator *op = &p->operators[o];
     w->odds[o] = 0;
-    if (!is_allowed(v, op, o, n))
+    if (!is_allowed(w, i, o, refs, n))
       continue;
     w->width[o] = op->dense ? draw_width(w, op, in, n, v->sink) : 0;
     if (pt_operator_apply(op, w->width[o], in, n, &out) && pt_domain_hold(&w->e->sizes, &out))
@@ -192,6 +230,7 @@ static void propose_node(Proposing *w, uint32_t i) {
   if (known)
     (void)pt_operator_apply(&p->operators[o], w->width[o], in, n, &w->type[i]);
   w->token[i] = p->operators[o].token;
+  w->positive[i] = gives_positive(w, &p->operators[o], refs, n);
   w->to->op[i] = (uint32_t)o;
   w->to->width[i] = w->width[o];
 }
@@ -203,6 +242,7 @@ void pt_propose(const PtEncoder *e, const PtLikelihood *likelihood, PtRng *rng,
   memset(proposal->input, 0, (2 * p->n + 2) * sizeof *proposal->input);
   w.type = g_new0(PtFiniteType, p->n + 1);
   w.token = g_new0(uint64_t, p->n + 1);
+  w.positive = g_new0(bool, p->n + 1);
   w.before = g_new0(int32_t, p->n + 1);
   w.odds = g_new0(double, p->n_operators + 1);
   w.width = g_new0(int32_t, p->n_operators + 1);
@@ -217,6 +257,7 @@ void pt_propose(const PtEncoder *e, const PtLikelihood *likelihood, PtRng *rng,
     propose_node(&w, i);
   g_free(w.type);
   g_free(w.token);
+  g_free(w.positive);
   g_free(w.before);
   g_free(w.odds);
   g_free(w.width);
@@ -237,6 +278,27 @@ static bool has_other_rank(const PtPopulateProblem *p) {
   for (uint32_t i = 0; i < p->n_outputs; i++)
     out |= 1u << p->outputs[i].type.rank;
   return (out & ~in) != 0;
+}
+
+/* Pieces end where a cut leaves them: with what real ones end with, even where no proposal got
+ * there with the right width. */
+static void allow_ends(PtEncoder *e, const PtLikelihood *l) {
+  const PtPopulateProblem *p = e->p;
+  g_autofree bool *may = g_new0(bool, p->n_operators + 1);
+  bool any = false;
+  for (uint32_t o = 0; o < p->n_operators; o++) {
+    double ends = exp(pt_likelihood_log(l, 0, p->operators[o].token, PT_TOKEN_END));
+    may[o] = ends >= OFTEN;
+    any |= may[o] && p->operators[o].n_in == 1;
+    if (ends >= RARELY)
+      continue;
+    for (uint32_t i = 0; i < p->n; i++)
+      if (e->nodes[i].sink)
+        e->allowed[(size_t)i * p->n_operators + o] = false;
+  }
+  for (uint32_t i = 0; i < p->n && any; i++)
+    for (uint32_t o = 0; e->nodes[i].sink && o < p->n_operators; o++)
+      e->allowed[(size_t)i * p->n_operators + o] |= may[o];
 }
 
 void pt_propose_allowed(PtEncoder *e, const PtLikelihood *likelihood, PtRng *rng,
@@ -261,6 +323,8 @@ void pt_propose_allowed(PtEncoder *e, const PtLikelihood *likelihood, PtRng *rng
     e->nodes[i].allowed = e->allowed + (size_t)i * p->n_operators;
     e->nodes[i].second &= second[i];
   }
+  if (likelihood)
+    allow_ends(e, likelihood);
   pt_proposal_clear(&proposal);
 }
 

@@ -4,7 +4,7 @@
 #include "walk/maker.h"
 
 #define WIDTHS 24
-#define OWN 4.0 /* what follows what in the model counts as so many in the corpus */
+#define OWN 2.0 /* what follows what in the model counts so many times the corpus */
 #define LEAST_LIKENESS 0.01
 #define LEAST_WEIGHTS (INT64_C(1) << 18)
 
@@ -233,6 +233,7 @@ static double likeness(const PtMap64 *a, const PtMap64 *b) {
 /* The corpus as the model's pieces together, and as each of them, see it. */
 static void learn_corpus(PtWalkMaker *m) {
   PtMap64 *own = g_new0(PtMap64, m->n + 1), all = {0};
+  double corpus = 0, nodes = 0;
   for (uint32_t i = 0; i < m->n; i++)
     if (m->sites[i].real) {
       m->sites[i].uses = g_array_new(FALSE, TRUE, sizeof(PtTemplateUse));
@@ -243,14 +244,21 @@ static void learn_corpus(PtWalkMaker *m) {
     const PtWalkState *s = ((const PtWalkPiece *)m->model->pieces->pdata[k])->state;
     PtMap64 counts = {0};
     count_operators(&counts, s);
-    learn(m->likelihood, s, likeness(&all, &counts) + LEAST_LIKENESS);
+    double like = likeness(&all, &counts) + LEAST_LIKENESS;
+    learn(m->likelihood, s, like);
+    corpus += like * s->n;
     for (uint32_t i = 0; i < m->n; i++)
       if (m->sites[i].real)
         pt_walk_count_uses(m->sites[i].uses, s, likeness(&own[i], &counts));
     pt_map64_clear(&counts);
   }
   for (uint32_t i = 0; i < m->n; i++)
+    nodes += m->sites[i].real ? m->sites[i].real->n : 0;
+  for (uint32_t i = 0; i < m->n; i++) {
+    if (m->sites[i].real)
+      learn(m->likelihood, m->sites[i].real, OWN * corpus / nodes);
     pt_map64_clear(&own[i]);
+  }
   pt_map64_clear(&all);
   g_free(own);
 }
@@ -271,7 +279,6 @@ static void read_piece(PtWalkMaker *m, Site *site, PtGraph *graph) {
   find_moves(site);
   find_border(site);
   site->extra = count_extra(site);
-  learn(m->likelihood, site->real, OWN);
   pt_walk_count_uses(m->own, site->real, 1);
   for (uint32_t i = 0; i < site->real->n; i++)
     if (pt_walk_at(site->real, i)->dense)

@@ -79,6 +79,71 @@ static void add_attributes(PtOperator *op, const PtWalkTemplate *t) {
     op->least_rank = (uint8_t)MAX(op->least_rank, -t->axis);
 }
 
+/* ---- signs ------------------------------------------------------------------------------------
+ */
+/* Of what comes out; operators that are not here may give anything. */
+static const struct {
+  const char *op;
+  PtSign gives;
+} signs[] = {
+    {"Abs", PT_SIGN_POSITIVE},        {"Exp", PT_SIGN_POSITIVE},
+    {"ReduceL1", PT_SIGN_POSITIVE},   {"ReduceL2", PT_SIGN_POSITIVE},
+    {"Sigmoid", PT_SIGN_POSITIVE},    {"Softmax", PT_SIGN_POSITIVE},
+    {"Softplus", PT_SIGN_POSITIVE},   {"Add", PT_SIGN_KEEPS},
+    {"AveragePool", PT_SIGN_KEEPS},   {"Concat", PT_SIGN_KEEPS},
+    {"Div", PT_SIGN_KEEPS},           {"Dropout", PT_SIGN_KEEPS},
+    {"Erf", PT_SIGN_KEEPS},           {"Expand", PT_SIGN_KEEPS},
+    {"Flatten", PT_SIGN_KEEPS},       {"GlobalAveragePool", PT_SIGN_KEEPS},
+    {"GlobalMaxPool", PT_SIGN_KEEPS}, {"Identity", PT_SIGN_KEEPS},
+    {"Max", PT_SIGN_KEEPS},           {"MaxPool", PT_SIGN_KEEPS},
+    {"Min", PT_SIGN_KEEPS},           {"Mul", PT_SIGN_KEEPS},
+    {"Reciprocal", PT_SIGN_KEEPS},    {"ReduceMax", PT_SIGN_KEEPS},
+    {"ReduceMean", PT_SIGN_KEEPS},    {"ReduceMin", PT_SIGN_KEEPS},
+    {"ReduceSum", PT_SIGN_KEEPS},     {"Reshape", PT_SIGN_KEEPS},
+    {"Slice", PT_SIGN_KEEPS},         {"Sqrt", PT_SIGN_KEEPS},
+    {"Squeeze", PT_SIGN_KEEPS},       {"Sum", PT_SIGN_KEEPS},
+    {"Transpose", PT_SIGN_KEEPS},     {"Unsqueeze", PT_SIGN_KEEPS},
+};
+
+static bool all_positive(const PtTensor *t) {
+  for (size_t i = 0; i < t->count; i++)
+    if (!t->data || !(pt_tensor_float_at(t, i) > 0))
+      return false;
+  return true;
+}
+
+/* A constant power: even ones are positive, whole ones take anything. */
+static void set_power(PtOperator *op, const PtTensor *power) {
+  double p = power->data && power->count == 1 ? pt_tensor_float_at(power, 0) : 0.5;
+  bool whole = p >= 1 && p <= 16 && p == (double)(int)p;
+  if (whole)
+    op->needs = 0;
+  op->gives = whole && (int)p % 2 == 0 ? PT_SIGN_POSITIVE : PT_SIGN_KEEPS;
+}
+
+/* By the operator's row and its constants: weights may be negative. */
+static void set_signs(PtOperator *op, const PtWalkTemplate *t) {
+  const PtOp *row = pt_op_find(t->domain, t->op);
+  uint32_t data = 0;
+  for (size_t i = 0; i < G_N_ELEMENTS(signs) && !t->domain[0]; i++)
+    if (g_str_equal(signs[i].op, t->op))
+      op->gives = signs[i].gives;
+  for (uint32_t i = 0; i < t->n_slots; i++) {
+    const PtWalkSlot *slot = &t->slots[i];
+    if (slot->kind == PT_SLOT_DATA && data < 8) {
+      op->needs |= row && i < 32 && row->positive >> i & 1 ? (uint8_t)(1u << data) : 0;
+      data++;
+    }
+    bool negative = slot->kind == PT_SLOT_WEIGHT ||
+                    (slot->kind == PT_SLOT_REAL && pt_dtype_is_float(slot->real->dtype) &&
+                     !all_positive(slot->real));
+    if (negative && op->gives == PT_SIGN_KEEPS)
+      op->gives = PT_SIGN_ANY;
+  }
+  if (g_str_equal(t->op, "Pow") && t->n_slots == 2 && t->slots[1].kind == PT_SLOT_REAL)
+    set_power(op, t->slots[1].real);
+}
+
 PtFiniteType pt_finite_of(const PtWalkType *t) {
   PtFiniteType f;
   G_STATIC_ASSERT(sizeof f == sizeof *t && PT_FINITE_RANK == PT_WALK_RANK);
@@ -112,6 +177,7 @@ bool pt_walk_operator(const PtWalkTemplate *t, uint32_t id, PtOperator *op) {
                      .n_in = t->n_data,
                      .dense = t->dense,
                      .commutes = commutes(t)};
+  set_signs(op, t);
   if (rules[t->kind].has) {
     add_attributes(op, t);
     return add_slots(op, t);
