@@ -111,7 +111,7 @@ static void assign(size_t index, void *data) {
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)pt_walk_made_free);
     PtPopulateOptions options = {.max_solns = m->mode == PT_MODE_RANDOM ? 1 : SOLUTIONS,
                                  .pct = 1,
-                                 .rlimit = RLIMIT,
+                                 .rlimit = m->mode == PT_MODE_RANDOM ? RLIMIT / 8 : RLIMIT,
                                  .patience = PATIENCE,
                                  .breadth = BREADTH * (m->round + 1)};
     if (m->mode == PT_MODE_GENERATE)
