@@ -1,8 +1,7 @@
 /* populate [-n SOLUTIONS] [-r RLIMIT] [-b BREADTH] [-x: opcodes at random] [-v]
  * MODEL.onnx... For each model: how much of its pieces can be replaced, and with their own shapes
  * how many assignments there are, how fast, and what share is a piece. */
-#include "onnx/onnx.h"
-#include "partition/partition.h"
+#include "cut.h"
 #include "runtime/runtime.h"
 #include "walk/walk.h"
 
@@ -14,29 +13,8 @@ static PtWalkModel *model;
 static PtPopulateOptions options = {.max_solns = 8, .pct = 1, .rlimit = 1000000, .breadth = 8};
 static bool verbose, at_random;
 
-static GPtrArray *cut(const char *path, GError **error) {
-  PtOnnxReadOptions reading = {.external = PT_EXTERNAL_MAP, .allow_empty = true};
-  g_autoptr(PtGraph) g = pt_onnx_read(path, &reading, error);
-  PtSeed seed;
-  pt_seed_init(&seed, "bench");
-  PtPartitionOptions how = {.n = 10};
-  if (!g || !pt_runtime_infer_types(g, error))
-    return NULL;
-  g_autoptr(PtPartition) parts = pt_partition(g, &how, &seed, error);
-  if (!parts)
-    return NULL;
-  GPtrArray *pieces = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
-  uint32_t next = 0;
-  for (uint32_t i = 0; i < parts->pieces->len; i++)
-    if (parts->group[i] == next) {
-      next++;
-      g_ptr_array_add(pieces, pt_graph_extract(g, parts->pieces->pdata[i], NULL));
-    }
-  return pieces;
-}
-
 static bool measure(const char *path, GError **error) {
-  g_autoptr(GPtrArray) pieces = cut(path, error);
+  g_autoptr(GPtrArray) pieces = pt_bench_cut(path, 10, "bench", error);
   if (!pieces)
     return false;
   PtSeed seed;

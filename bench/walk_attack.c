@@ -5,8 +5,7 @@
  * too, not only who leads them. area: chance that the real piece scores above a sentinel; first:
  * that it scores highest; bits: what a posterior leaves, its one constant fitted on the other
  * groups. */
-#include "onnx/onnx.h"
-#include "partition/partition.h"
+#include "cut.h"
 #include "runtime/runtime.h"
 #include "walk/walk_private.h"
 
@@ -120,27 +119,6 @@ static void measure_across(Attack *a, guint from) {
 
 /* ---- one model
  * ------------------------------------------------------------------------------------- */
-static GPtrArray *cut(const char *path, uint32_t n, const char *seed_text, GError **error) {
-  PtOnnxReadOptions options = {.external = PT_EXTERNAL_MAP, .allow_empty = true};
-  g_autoptr(PtGraph) g = pt_onnx_read(path, &options, error);
-  if (!g || !pt_runtime_infer_types(g, error))
-    return NULL;
-  PtSeed seed;
-  pt_seed_init(&seed, seed_text);
-  PtPartitionOptions how = {.n = n};
-  g_autoptr(PtPartition) parts = pt_partition(g, &how, &seed, error);
-  if (!parts)
-    return NULL;
-  GPtrArray *pieces = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
-  uint32_t next = 0;
-  for (uint32_t i = 0; i < parts->pieces->len; i++)
-    if (parts->group[i] == next) {
-      next++;
-      g_ptr_array_add(pieces, pt_graph_extract(g, parts->pieces->pdata[i], NULL));
-    }
-  return pieces;
-}
-
 static void add_bucket(Attack *a, PtWalkModel *m, const PtWalkBuckets *buckets, uint32_t i,
                        GPtrArray *corpus) {
   Bucket b = {.model = a->models->len, .group = a->group};
@@ -161,7 +139,7 @@ static void add_bucket(Attack *a, PtWalkModel *m, const PtWalkBuckets *buckets, 
 
 static bool add_model(Attack *a, PtWalkModel *m, GPtrArray *corpus, const char *path,
                       GError **error) {
-  g_autoptr(GPtrArray) pieces = cut(path, a->pieces, a->seed, error);
+  g_autoptr(GPtrArray) pieces = pt_bench_cut(path, a->pieces, a->seed, error);
   if (!pieces)
     return false;
   Model model = {.name = g_path_get_basename(path)};

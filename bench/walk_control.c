@@ -2,8 +2,7 @@
  *              [-d: draws as they come] [-s: without style] [-l: a line a model] MODEL.onnx...
  * For each r: how often simple attacks find the real piece, and how often they find a draw from pi
  * in its place (control), which must be chance; draws that equal another; seconds. */
-#include "onnx/onnx.h"
-#include "partition/partition.h"
+#include "cut.h"
 #include "runtime/runtime.h"
 #include "walk/walk_private.h"
 
@@ -88,27 +87,6 @@ static void attack(PtWalkModel *m, const PtWalkBuckets *b, uint32_t bucket, Scor
   score->accepted += stats.accepted;
 }
 
-static GPtrArray *cut(const char *path, uint32_t n, GError **error) {
-  PtOnnxReadOptions options = {.external = PT_EXTERNAL_MAP, .allow_empty = true};
-  g_autoptr(PtGraph) g = pt_onnx_read(path, &options, error);
-  if (!g || !pt_runtime_infer_types(g, error))
-    return NULL;
-  PtSeed seed;
-  pt_seed_init(&seed, "control");
-  PtPartitionOptions how = {.n = n};
-  g_autoptr(PtPartition) parts = pt_partition(g, &how, &seed, error);
-  if (!parts)
-    return NULL;
-  GPtrArray *pieces = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
-  uint32_t next = 0;
-  for (uint32_t i = 0; i < parts->pieces->len; i++)
-    if (parts->group[i] == next) {
-      next++;
-      g_ptr_array_add(pieces, pt_graph_extract(g, parts->pieces->pdata[i], NULL));
-    }
-  return pieces;
-}
-
 static void run(PtWalkModel *m, GPtrArray *pieces, const PtWalkOptions *options, Score *score) {
   PtSeed seed;
   pt_seed_init(&seed, "control");
@@ -176,7 +154,7 @@ int main(int argc, char **argv) {
   g_autoptr(PtWalkModel) m = pt_runtime_load(&error) ? pt_walk_model_open(file, &error) : NULL;
   Score all[16][2] = {0};
   for (int i = first; m && i < argc; i++) {
-    g_autoptr(GPtrArray) pieces = cut(argv[i], pieces_wanted, &error);
+    g_autoptr(GPtrArray) pieces = pt_bench_cut(argv[i], pieces_wanted, "control", &error);
     if (!pieces)
       break;
     g_autofree char *name = g_path_get_basename(argv[i]);

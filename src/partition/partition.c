@@ -140,3 +140,12 @@ PtPartition *pt_partition(const PtGraph *graph, const PtPartitionOptions *option
     of[i] = piece[atom[i]];
   return pt_pieces_make(work, of, count, options->threads);
 }
+
+GPtrArray *pt_partition_distinct(PtGraph *graph, const PtPartition *partition) {
+  GPtrArray *distinct = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+  for (uint32_t i = 0; i < partition->pieces->len; i++)
+    if (partition->group[i] == distinct->len)
+      g_ptr_array_add(distinct,
+                      pt_graph_extract(graph, g_ptr_array_index(partition->pieces, i), NULL));
+  return distinct;
+}

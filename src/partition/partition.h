@@ -32,6 +32,8 @@ PtPartition *pt_partition(const PtGraph *graph, const PtPartitionOptions *option
                           const PtSeed *seed, GError **error);
 void pt_partition_free(PtPartition *partition);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtPartition, pt_partition_free)
+/* The first piece of each group as a graph of its own (PtGraph, owned), by number of the group. */
+GPtrArray *pt_partition_distinct(PtGraph *graph, const PtPartition *partition);
 /* Every invariant, for tests: each node in a piece (or cloned), convex, acyclic quotient, borders
  * complete. */
 bool pt_partition_check(const PtGraph *graph, const PtPartition *partition, GError **error);

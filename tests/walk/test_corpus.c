@@ -20,14 +20,7 @@ static GPtrArray *cut(const char *path) {
   PtPartitionOptions how = {.n = 0};
   g_autoptr(PtPartition) parts = pt_partition(g, &how, &seed, &error);
   g_assert_no_error(error);
-  GPtrArray *pieces = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
-  uint32_t next = 0;
-  for (uint32_t i = 0; i < parts->pieces->len; i++)
-    if (parts->group[i] == next) {
-      next++;
-      g_ptr_array_add(pieces, pt_graph_extract(g, parts->pieces->pdata[i], NULL));
-    }
-  return pieces;
+  return pt_partition_distinct(g, parts);
 }
 
 static bool stays(const PtGraph *graph, PtValueId value, void *roles) {
