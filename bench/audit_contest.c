@@ -28,7 +28,7 @@ static void print_row(const char *name, const PtSummary *s) {
 int main(int argc, char **argv) {
   g_autoptr(GError) error = NULL;
   const char *folder = NULL, *corpus = "corpus";
-  uint32_t seeds = 1;
+  uint32_t seeds = 1, groups = 0;
   PtRunOptions run = {.k = 20, .mode = "walk"};
   double last = 0;
   PtContestOptions options = {.progress = {show, &last}};
@@ -65,6 +65,9 @@ int main(int argc, char **argv) {
     case 'm':
       run.mode = value;
       break;
+    case 'G':
+      groups = (uint32_t)atoi(value);
+      break;
     case 'f':
       options.folds = (uint32_t)atoi(value);
       break;
@@ -81,7 +84,7 @@ int main(int argc, char **argv) {
     options.only = (const char *const *)only->pdata;
   }
   g_autoptr(PtLab) work = folder && pt_runtime_load(&error)
-                              ? pt_lab_open(folder, corpus, 0, &options.progress, &error)
+                              ? pt_lab_open(folder, corpus, groups, 0, &options.progress, &error)
                               : NULL;
   g_autoptr(GPtrArray) targets = g_ptr_array_new_with_free_func((GDestroyNotify)pt_case_free);
   if (families && work)

@@ -342,6 +342,36 @@ static void unload(void *state) {
   g_free(net);
 }
 
+static void write_state(const void *state, GByteArray *out) {
+  const Network *net = state;
+  pt_put_u32(out, net->rich);
+  pt_put_table(out, net->words);
+  pt_params_write(net->params, false, out);
+}
+
+static void *read_state(PtReader *r) {
+  Network *net = g_new0(Network, 1);
+  net->rich = pt_take_u32(r) != 0;
+  net->words = pt_take_table(r, (uint32_t)MIN(r->size, UINT32_MAX));
+  GHashTableIter iter;
+  void *id;
+  g_hash_table_iter_init(&iter, net->words);
+  while (g_hash_table_iter_next(&iter, NULL, &id))
+    r->ok &= GPOINTER_TO_UINT(id) <= g_hash_table_size(net->words);
+  PtSeed seed;
+  pt_seed_init(&seed, "read");
+  g_autoptr(PtRng) rng = pt_rng_new(&seed, "network", 0);
+  build(net, rng);
+  size_t used = 0;
+  r->ok = r->ok && pt_params_read(net->params, r->data + r->at, r->size - r->at, &used, NULL);
+  r->at += used;
+  if (!r->ok) {
+    unload(net);
+    return NULL;
+  }
+  return net;
+}
+
 static void score(const void *state, const PtCase *t, double *out) {
   const Network *net = state;
   Batch batch;
@@ -374,7 +404,9 @@ const PtAdversary pt_adversary_paper = {.name = "paper",
                                         .heavy = true,
                                         .train = train_paper,
                                         .score = score,
-                                        .free = unload};
+                                        .free = unload,
+                                        .write = write_state,
+                                        .read = read_state};
 const PtAdversary pt_adversary_network = {
     .name = "network",
     .looks = "the paper's network with attributes, dtypes and shapes",
@@ -382,4 +414,6 @@ const PtAdversary pt_adversary_network = {
     .heavy = true,
     .train = train_rich,
     .score = score,
-    .free = unload};
+    .free = unload,
+    .write = write_state,
+    .read = read_state};

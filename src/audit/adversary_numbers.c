@@ -76,6 +76,26 @@ static void score(const Linear *l, const PtCase *t, bool file, double *out) {
   }
 }
 
+static void write_state(const void *state, GByteArray *out) {
+  const Linear *l = state;
+  for (uint32_t i = 0; i < 2 * l->n; i++)
+    pt_put_double(out, l->weights[i]);
+}
+
+static void *read_state(PtReader *r, uint32_t n) {
+  Linear *l = g_new0(Linear, 1);
+  l->n = n;
+  for (uint32_t i = 0; i < 2 * n; i++)
+    l->weights[i] = pt_take_double(r);
+  return l;
+}
+static void *read_files(PtReader *r) {
+  return read_state(r, PT_FILE_NUMBERS);
+}
+static void *read_numbers(PtReader *r) {
+  return read_state(r, PT_NUMBERS);
+}
+
 static void *train_files(const PtTraining *training) {
   return train(training, true);
 }
@@ -96,11 +116,15 @@ const PtAdversary pt_adversary_files = {
     .needs_files = true,
     .train = train_files,
     .score = score_files,
-    .free = g_free};
+    .free = g_free,
+    .write = write_state,
+    .read = read_files};
 const PtAdversary pt_adversary_numbers = {
     .name = "numbers",
     .looks = "degrees, depth, widths, weights, work and the like, weighed as other models taught",
     .remedy = "another n: the real piece is out of the ordinary in one of them",
     .train = train_numbers,
     .score = score_numbers,
-    .free = g_free};
+    .free = g_free,
+    .write = write_state,
+    .read = read_numbers};

@@ -3,6 +3,7 @@
 #include "audit/audit_private.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct Linear {
   GHashTable *columns; /* id -> column + 1 */
@@ -78,6 +79,39 @@ static void unload(void *state) {
   g_free(l);
 }
 
+static void write_state(const void *state, GByteArray *out) {
+  const Linear *l = state;
+  pt_put_table(out, l->columns);
+  for (guint i = 0; i < g_hash_table_size(l->columns); i++) {
+    float w = (float)l->weights[i];
+    pt_put(out, &w, sizeof w);
+  }
+}
+
+static void *read_state(PtReader *r) {
+  Linear *l = g_new0(Linear, 1);
+  l->columns = pt_take_table(r, (uint32_t)MIN(r->size / sizeof(float), UINT32_MAX));
+  guint n = g_hash_table_size(l->columns);
+  const uint8_t *data = pt_take(r, n * sizeof(float));
+  GHashTableIter iter;
+  void *column;
+  g_hash_table_iter_init(&iter, l->columns);
+  while (g_hash_table_iter_next(&iter, NULL, &column))
+    r->ok &= GPOINTER_TO_UINT(column) <= n;
+  l->weights = g_new0(double, (gsize)n + 1);
+  for (guint i = 0; data && r->ok && i < n; i++) {
+    float w;
+    memcpy(&w, data + i * sizeof w, sizeof w);
+    r->ok &= isfinite(w);
+    l->weights[i] = (double)w;
+  }
+  if (!r->ok) {
+    unload(l);
+    return NULL;
+  }
+  return l;
+}
+
 static void score(const void *state, const PtCase *t, double *out) {
   const Linear *l = state;
   for (guint i = 0; i < t->sights->len; i++) {
@@ -98,4 +132,6 @@ const PtAdversary pt_adversary_paths = {
     .remedy = "a larger k; or add public models like this one to the corpus and train on it",
     .train = train,
     .score = score,
-    .free = unload};
+    .free = unload,
+    .write = write_state,
+    .read = read_state};

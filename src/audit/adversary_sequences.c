@@ -65,6 +65,19 @@ static void unload(void *state) {
   g_free(s);
 }
 
+static void write_state(const void *state, GByteArray *out) {
+  const Sequences *s = state;
+  pt_put_double(out, s->kinds);
+  pt_put_table(out, s->counts);
+}
+
+static void *read_state(PtReader *r) {
+  Sequences *s = g_new0(Sequences, 1);
+  s->kinds = pt_take_double(r);
+  s->counts = pt_take_table(r, INT32_MAX);
+  return s;
+}
+
 /* Interpolated: each order backs off to the one below. */
 static double log_odds(const Sequences *s, uint64_t x, uint64_t one, uint64_t two) {
   uint64_t both = pt_hash_mix(pt_hash_mix(3, two), one);
@@ -101,11 +114,15 @@ const PtAdversary pt_adversary_sequences_high = {
     .remedy = "mode walk rather than random or generate: its sentinels are as likely",
     .train = train,
     .score = score_high,
-    .free = unload};
+    .free = unload,
+    .write = write_state,
+    .read = read_state};
 const PtAdversary pt_adversary_sequences_low = {
     .name = "sequences-low",
     .looks = "the candidate whose operator sequences are least likely in public models",
     .remedy = "add public models like this one to the corpus and train the generator on it",
     .train = train,
     .score = score_low,
-    .free = unload};
+    .free = unload,
+    .write = write_state,
+    .read = read_state};

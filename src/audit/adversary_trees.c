@@ -129,6 +129,39 @@ static void unload(void *state) {
   g_free(x);
 }
 
+static void write_state(const void *state, GByteArray *out) {
+  const Trees *x = state;
+  bst_ulong size = 0;
+  const char *data = NULL;
+  pt_put_u32(out, x->counts);
+  pt_put_table(out, x->columns);
+  if (!x->booster ||
+      XGBoosterSaveModelToBuffer(x->booster, "{\"format\": \"ubj\"}", &size, &data) != 0)
+    size = 0;
+  pt_put_u32(out, (uint32_t)size);
+  pt_put(out, data, size);
+}
+
+/* XGBoost checks what it reads; a model of another width is refused when it is asked. */
+static void *read_state(PtReader *r) {
+  Trees *x = g_new0(Trees, 1);
+  x->counts = pt_take_u32(r);
+  r->ok &= x->counts <= 64 * MOST_COUNTS;
+  x->columns = pt_take_table(r, x->counts);
+  x->width = 2 * PT_NUMBERS + x->counts;
+  uint32_t size = pt_take_u32(r);
+  const uint8_t *data = pt_take(r, size);
+  if (r->ok && size && XGBoosterCreate(NULL, 0, &x->booster) == 0) {
+    r->ok = XGBoosterLoadModelFromBuffer(x->booster, data, size) == 0;
+    (void)XGBoosterSetParam(x->booster, "nthread", "1");
+  }
+  if (!r->ok) {
+    unload(x);
+    return NULL;
+  }
+  return x;
+}
+
 static void score(const void *state, const PtCase *t, double *out) {
   const Trees *x = state;
   g_autoptr(GArray) room = g_array_new(FALSE, FALSE, sizeof(float));
@@ -155,4 +188,6 @@ const PtAdversary pt_adversary_trees = {
     .remedy = "a larger k; or add public models like this one to the corpus and train on it",
     .train = train,
     .score = score,
-    .free = unload};
+    .free = unload,
+    .write = write_state,
+    .read = read_state};

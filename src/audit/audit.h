@@ -43,6 +43,16 @@ typedef struct PtAuditModel {
 } PtAuditModel;
 void pt_audit_model_free(void *model);
 
+typedef struct PtAuditBundleOptions {
+  const char *bundle, *secret;
+  const char *name;        /* of the model, for people; NULL: the bundle's */
+  const char *adversaries; /* trained beforehand; NULL: those shipped */
+  unsigned threads;
+  PtProgress progress;
+} PtAuditBundleOptions;
+/* PT_ERR_MISMATCH: the secret is of another bundle. */
+PtAuditModel *pt_audit_bundle(const PtAuditBundleOptions *options, GError **error);
+
 /* ---- surveys: over public models ---------------------------------------------------------------
  */
 typedef struct PtAuditOptions {
@@ -52,7 +62,8 @@ typedef struct PtAuditOptions {
   const char *const *only;   /* adversaries, NULL: all */
   const char *mode;          /* NULL: walk */
   uint32_t n, k, seeds;      /* n 0: auto; k 0: 20; seeds 0: 5 (paper: 1) */
-  uint32_t folds;            /* 0: as many as families */
+  uint32_t folds;            /* of adversaries, 0: as many as families */
+  uint32_t groups;           /* of generators, likewise */
   unsigned threads;
   PtProgress progress;
 } PtAuditOptions;
@@ -66,6 +77,9 @@ typedef struct PtAuditSurvey {
 PtAuditSurvey *pt_audit_survey(const PtAuditOptions *options, GError **error);
 void pt_audit_survey_free(PtAuditSurvey *survey);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtAuditSurvey, pt_audit_survey_free)
+
+/* Trains all adversaries on the options' models and writes them for pt_audit_bundle. */
+bool pt_audit_learn(const PtAuditOptions *options, const char *path, GError **error);
 
 /* Figure 6 of the paper: its adversary, its models, its n and k. */
 typedef struct PtPaperCell {

@@ -110,11 +110,14 @@ typedef struct PtLab {
   GPtrArray *names;      /* char*: models of the corpus, without ".onnx", sorted */
   uint32_t *family;      /* [names] near-duplicates have the same number */
   uint32_t n_families;
+  uint32_t *group; /* [names] whose generator has seen none of the group: the family, or several */
+  uint32_t n_groups;
   unsigned threads;
   PtProgress progress;
 } PtLab;
-/* Finds families (kept in the folder). NULL folder: a temporary one is the caller's to give. */
-PtLab *pt_lab_open(const char *folder, const char *corpus, unsigned threads,
+/* Finds families (kept in the folder). groups: families are dealt into so many, and a generator
+ * leaves out a whole group: fewer to train, each knowing less; 0: one a family. */
+PtLab *pt_lab_open(const char *folder, const char *corpus, uint32_t groups, unsigned threads,
                    const PtProgress *progress, GError **error);
 void pt_lab_close(PtLab *work);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtLab, pt_lab_close)
@@ -131,6 +134,9 @@ PtCase *pt_lab_case_ids(const PtLab *lab, const PtRunOptions *options, char **bu
 /* bundle: where it is, caller frees; ids (or NULL): as pt_case_read. */
 PtCase *pt_lab_case(const PtLab *work, const PtRunOptions *options, GError **error);
 
+/* All runs that the options ask for. */
+bool pt_audit_cases(const PtLab *lab, const PtAuditOptions *options, GPtrArray *cases,
+                    GError **error);
 /* A lab in options->work, or in a temporary folder, which the caller removes and frees. */
 PtLab *pt_audit_lab(const PtAuditOptions *options, char **temporary, GError **error);
 
@@ -140,6 +146,22 @@ double pt_overlap(const PtSight *a, const PtSight *b);
 #define PT_FAMILY_SHARE 0.75
 /* family[n] of sights; how many there are. */
 uint32_t pt_families(GPtrArray *sights, double share, uint32_t *family);
+
+/* ---- what was learned, as bytes ----------------------------------------------------------------
+ */
+typedef struct PtReader {
+  const uint8_t *data;
+  size_t size, at;
+  bool ok; /* false once something was missing or wrong; then zeros are taken */
+} PtReader;
+void pt_put(GByteArray *out, const void *data, size_t size);
+void pt_put_u32(GByteArray *out, uint32_t x);
+void pt_put_double(GByteArray *out, double x);
+void pt_put_table(GByteArray *out, GHashTable *table); /* id -> number, by id */
+const uint8_t *pt_take(PtReader *reader, size_t size); /* NULL: there is not as much */
+uint32_t pt_take_u32(PtReader *reader);
+double pt_take_double(PtReader *reader);
+GHashTable *pt_take_table(PtReader *reader, uint32_t most); /* numbers up to `most` */
 
 /* ---- adversaries -------------------------------------------------------------------------------
  */
@@ -162,6 +184,8 @@ typedef struct PtAdversary {
   void *(*train)(const PtTraining *training);
   void (*score)(const void *state, const PtCase *target, double *out);
   void (*free)(void *state);
+  void (*write)(const void *state, GByteArray *out); /* NULL: there is no state */
+  void *(*read)(PtReader *reader);                   /* NULL if it is malformed */
 } PtAdversary;
 extern const PtAdversary *const pt_adversaries[]; /* NULL at the end */
 const PtAdversary *pt_adversary_find(const char *name);
@@ -240,6 +264,10 @@ void pt_tell_free(void *tell);
  * PtTell, owned. */
 GPtrArray *pt_tells(GPtrArray *cases);
 
+/* Deals families into `folds` (0: one each), the largest first, each to the smallest: fold[n] of
+ * the n members; how many folds there are. */
+uint32_t pt_deal(const uint32_t *family, uint32_t n, uint32_t folds, uint32_t *fold);
+
 /* ---- contests ----------------------------------------------------------------------------------
  */
 typedef struct PtContestRow {
@@ -276,8 +304,44 @@ typedef struct PtSummary {
   double even;                   /* p-value of the ranks being even */
   double area_error, bits_error; /* standard errors over runs; of the area, of the share kept */
 } PtSummary;
+/* Without rows, with room for so many. */
+PtContest *pt_contest_bare(GPtrArray *cases, uint32_t rows);
+PtContestRow *pt_contest_add_row(PtContest *contest, const char *name, const char *looks,
+                                 const char *remedy);
+/* Weights of the stack, fitted on all cases: w[rows] (the stack's own is 0). */
+void pt_contest_stack(const PtContest *contest, double *w);
+/* out[candidates of case i]: the weighed sum of the first rows, each in deviations of the bucket.
+ */
+void pt_contest_weigh(const PtContest *contest, uint32_t i, const double *w, uint32_t rows,
+                      double *out);
+#define PT_STACK_NAME "stack"
+#define PT_STACK_LOOKS "all of the others, weighed as other models taught"
+#define PT_STACK_REMEDY "what the strongest of the others says"
 /* Lines of all adversaries over a model's runs, or all; without buckets. */
 PtAuditModel *pt_contest_model(const PtContest *contest, const char *name, uint32_t model);
 PtSummary pt_contest_summary(const PtContest *contest, uint32_t adversary, uint32_t model);
+
+/* ---- juries: trained adversaries ---------------------------------------------------------------
+ */
+typedef struct PtSeat {
+  const PtAdversary *adversary;
+  void *state;
+  PtCalibration how;
+  double weight; /* in the stack */
+} PtSeat;
+typedef struct PtJury {
+  GArray *seats; /* PtSeat */
+  PtCalibration stack;
+} PtJury;
+/* On all cases of a contest, calibrated and stacked by what was scored in it on unseen families.
+ * The cases must outlive the jury. */
+PtJury *pt_jury_train(PtContest *contest);
+bool pt_jury_write(const PtJury *jury, const char *path, GError **error);
+/* NULL: the one shipped. Hostile input. */
+PtJury *pt_jury_read(const char *path, GError **error);
+/* What each says about one case. */
+PtContest *pt_jury_hear(const PtJury *jury, PtCase *one);
+void pt_jury_free(PtJury *jury);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtJury, pt_jury_free)
 
 #endif

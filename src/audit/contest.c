@@ -5,34 +5,12 @@
 
 #include <math.h>
 
-/* Families with the most targets first, each to the smallest fold. */
 static void deal(PtContest *c, uint32_t folds) {
-  uint32_t families = 0, n = c->targets->len;
+  uint32_t n = c->targets->len;
+  g_autofree uint32_t *family = g_new(uint32_t, (gsize)n + 1);
   for (guint i = 0; i < n; i++)
-    families = MAX(families, ((const PtCase *)c->targets->pdata[i])->family + 1);
-  g_autofree uint32_t *size = g_new0(uint32_t, (gsize)families + 1),
-                      *of = g_new0(uint32_t, (gsize)families + 1);
-  for (guint i = 0; i < n; i++)
-    size[((const PtCase *)c->targets->pdata[i])->family]++;
-  uint32_t present = 0;
-  for (uint32_t f = 0; f < families; f++)
-    present += size[f] > 0;
-  c->n_folds = MAX(1, MIN(folds ? folds : present, present));
-  g_autofree uint32_t *load = g_new0(uint32_t, (gsize)c->n_folds + 1);
-  for (uint32_t done = 0; done < present; done++) {
-    uint32_t best = 0, to = 0;
-    for (uint32_t f = 1; f < families; f++)
-      if (size[f] > size[best])
-        best = f;
-    for (uint32_t k = 1; k < c->n_folds; k++)
-      if (load[k] < load[to])
-        to = k;
-    load[to] += size[best];
-    of[best] = to;
-    size[best] = 0;
-  }
-  for (guint i = 0; i < n; i++)
-    c->fold[i] = of[((const PtCase *)c->targets->pdata[i])->family];
+    family[i] = ((const PtCase *)c->targets->pdata[i])->family;
+  c->n_folds = pt_deal(family, n, folds, c->fold);
 }
 
 static bool can_play(const PtContest *c, const PtAdversary *a) {
@@ -95,31 +73,28 @@ static void deviations(const double *s, uint32_t n, float *z) {
     z[i] = (float)((s[i] - mean) * scale);
 }
 
-/* Columns: deviations, and log posteriors, of each adversary. */
-static void stack_rows(const PtContest *c, uint32_t target, uint32_t b, uint32_t n_rows, float *z) {
-  const PtCase *t = c->targets->pdata[target];
+static void stack_rows(const PtContest *c, uint32_t i, uint32_t b, uint32_t rows, float *z) {
+  const PtCase *t = c->targets->pdata[i];
   uint32_t n = t->buckets[b].n;
-  for (uint32_t a = 0; a < n_rows; a++)
-    deviations(c->rows[a].scores[target] + t->buckets[b].first, n, z + (gsize)a * n);
+  for (uint32_t a = 0; a < rows; a++)
+    deviations(c->rows[a].scores[i] + t->buckets[b].first, n, z + (gsize)a * n);
 }
 
-static void stack_fold(PtContest *c, PtContestRow *row, uint32_t n_rows, uint32_t fold) {
-  PtLogit *logit = pt_logit_new(n_rows);
-  g_autofree double *w = g_new0(double, (gsize)n_rows + 1);
+/* On all cases but those of fold `except`. */
+static void fit_stack(const PtContest *c, uint32_t rows, uint32_t except, double *w) {
+  PtLogit *logit = pt_logit_new(rows);
   g_autoptr(GArray) room = g_array_new(FALSE, FALSE, sizeof(float));
   for (guint i = 0; i < c->targets->len; i++) {
     const PtCase *t = c->targets->pdata[i];
-    if (c->fold[i] == fold && c->n_folds > 1)
-      continue;
-    for (uint32_t b = 0; b < t->n_buckets; b++) {
+    for (uint32_t b = 0; c->fold[i] != except && b < t->n_buckets; b++) {
       uint32_t n = t->buckets[b].n;
-      g_array_set_size(room, n * n_rows);
+      g_array_set_size(room, n * rows);
       float *z = (float *)(void *)room->data;
-      stack_rows(c, i, b, n_rows, z);
+      stack_rows(c, i, b, rows, z);
       pt_logit_begin(logit);
       for (uint32_t k = 0; k < n; k++) {
         pt_logit_row(logit);
-        for (uint32_t a = 0; a < n_rows; a++)
+        for (uint32_t a = 0; a < rows; a++)
           pt_logit_put(logit, a, z[(gsize)a * n + k]);
       }
       pt_logit_end(logit, t->real[b]);
@@ -127,23 +102,39 @@ static void stack_fold(PtContest *c, PtContestRow *row, uint32_t n_rows, uint32_
   }
   (void)pt_logit_fit(logit, 0.03, w);
   pt_logit_free(logit);
-  for (guint i = 0; i < c->targets->len; i++) {
-    const PtCase *t = c->targets->pdata[i];
-    if (c->fold[i] != fold)
-      continue;
-    for (uint32_t b = 0; b < t->n_buckets; b++) {
-      uint32_t n = t->buckets[b].n;
-      g_array_set_size(room, n * n_rows);
-      float *z = (float *)(void *)room->data;
-      stack_rows(c, i, b, n_rows, z);
-      for (uint32_t k = 0; k < n; k++) {
-        double *out = &row->scores[i][t->buckets[b].first + k];
-        *out = 0;
-        for (uint32_t a = 0; a < n_rows; a++)
-          *out += w[a] * (double)z[(gsize)a * n + k];
-      }
+}
+
+void pt_contest_weigh(const PtContest *c, uint32_t i, const double *w, uint32_t rows, double *out) {
+  const PtCase *t = c->targets->pdata[i];
+  g_autoptr(GArray) room = g_array_new(FALSE, FALSE, sizeof(float));
+  for (uint32_t b = 0; b < t->n_buckets; b++) {
+    uint32_t n = t->buckets[b].n;
+    g_array_set_size(room, n * rows);
+    float *z = (float *)(void *)room->data;
+    stack_rows(c, i, b, rows, z);
+    for (uint32_t k = 0; k < n; k++) {
+      double sum = 0;
+      for (uint32_t a = 0; a < rows; a++)
+        sum += w[a] * (double)z[(gsize)a * n + k];
+      out[t->buckets[b].first + k] = sum;
     }
   }
+}
+
+void pt_contest_stack(const PtContest *c, double *w) {
+  uint32_t rows = c->n_rows;
+  while (rows && !pt_adversary_find(c->rows[rows - 1].name))
+    rows--;
+  if (rows)
+    fit_stack(c, rows, PT_NONE, w);
+}
+
+static void stack_fold(PtContest *c, PtContestRow *row, uint32_t rows, uint32_t fold) {
+  g_autofree double *w = g_new0(double, (gsize)rows + 1);
+  fit_stack(c, rows, fold, w);
+  for (guint i = 0; i < c->targets->len; i++)
+    if (c->fold[i] == fold)
+      pt_contest_weigh(c, i, w, rows, row->scores[i]);
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
@@ -163,8 +154,8 @@ static void calibrate(PtContest *c, PtContestRow *row) {
   }
 }
 
-static PtContestRow *add_row(PtContest *c, const char *name, const char *looks,
-                             const char *remedy) {
+PtContestRow *pt_contest_add_row(PtContest *c, const char *name, const char *looks,
+                                 const char *remedy) {
   guint n = c->targets->len;
   PtContestRow *row = &c->rows[c->n_rows++];
   *row = (PtContestRow){
@@ -178,24 +169,30 @@ static PtContestRow *add_row(PtContest *c, const char *name, const char *looks,
   return row;
 }
 
+PtContest *pt_contest_bare(GPtrArray *cases, uint32_t rows) {
+  PtContest *c = g_new0(PtContest, 1);
+  c->targets = g_ptr_array_ref(cases);
+  c->fold = g_new0(uint32_t, (gsize)cases->len + 1);
+  c->rows = g_new0(PtContestRow, (gsize)rows + 1);
+  c->n_folds = 1;
+  return c;
+}
+
 PtContest *pt_contest_new(GPtrArray *targets, const PtContestOptions *options, const PtSeed *seed) {
   uint32_t n = 0;
   while (pt_adversaries[n])
     n++;
-  PtContest *c = g_new0(PtContest, 1);
-  *c = (PtContest){.targets = g_ptr_array_ref(targets),
-                   .fold = g_new0(uint32_t, (gsize)targets->len + 1),
-                   .rows = g_new0(PtContestRow, (gsize)n + 2),
-                   .seed = *seed,
-                   .threads = options->threads,
-                   .progress = options->progress};
+  PtContest *c = pt_contest_bare(targets, n + 1);
+  c->seed = *seed;
+  c->threads = options->threads;
+  c->progress = options->progress;
   deal(c, options->folds);
   for (uint32_t a = 0; a < n; a++) {
     const PtAdversary *adversary = pt_adversaries[a];
     if ((options->only && !g_strv_contains(options->only, adversary->name)) ||
         (options->quick && adversary->heavy) || !can_play(c, adversary))
       continue;
-    PtContestRow *row = add_row(c, adversary->name, adversary->looks, adversary->remedy);
+    PtContestRow *row = pt_contest_add_row(c, adversary->name, adversary->looks, adversary->remedy);
     double start = pt_clock();
     Playing playing = {c, adversary, row->scores};
     pt_progress(&c->progress, adversary->name, a, n);
@@ -205,8 +202,7 @@ PtContest *pt_contest_new(GPtrArray *targets, const PtContestOptions *options, c
   }
   if (c->n_rows > 1 && c->n_folds > 1) {
     uint32_t rows = c->n_rows;
-    PtContestRow *row = add_row(c, "stack", "all of the above, weighed as other models taught",
-                                "what the strongest of them says");
+    PtContestRow *row = pt_contest_add_row(c, PT_STACK_NAME, PT_STACK_LOOKS, PT_STACK_REMEDY);
     for (uint32_t fold = 0; fold < c->n_folds; fold++)
       stack_fold(c, row, rows, fold);
     calibrate(c, row);

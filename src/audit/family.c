@@ -40,3 +40,30 @@ uint32_t pt_families(GPtrArray *sights, double share, uint32_t *family) {
   }
   return count;
 }
+
+uint32_t pt_deal(const uint32_t *family, uint32_t n, uint32_t folds, uint32_t *fold) {
+  uint32_t families = 0, present = 0;
+  for (uint32_t i = 0; i < n; i++)
+    families = MAX(families, family[i] + 1);
+  g_autofree uint32_t *size = g_new0(uint32_t, (gsize)families + 1),
+                      *of = g_new0(uint32_t, (gsize)families + 1);
+  for (uint32_t i = 0; i < n; i++)
+    present += size[family[i]]++ == 0;
+  uint32_t count = MAX(1, MIN(folds ? folds : present, present));
+  g_autofree uint32_t *load = g_new0(uint32_t, (gsize)count + 1);
+  for (uint32_t done = 0; done < present; done++) {
+    uint32_t best = 0, to = 0;
+    for (uint32_t f = 1; f < families; f++)
+      if (size[f] > size[best])
+        best = f;
+    for (uint32_t k = 1; k < count; k++)
+      if (load[k] < load[to])
+        to = k;
+    load[to] += size[best];
+    of[best] = to;
+    size[best] = 0;
+  }
+  for (uint32_t i = 0; i < n; i++)
+    fold[i] = of[family[i]];
+  return count;
+}

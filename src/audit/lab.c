@@ -95,7 +95,7 @@ static bool list_models(PtLab *w, GError **error) {
   return files->len >= 2;
 }
 
-PtLab *pt_lab_open(const char *folder, const char *corpus, unsigned threads,
+PtLab *pt_lab_open(const char *folder, const char *corpus, uint32_t groups, unsigned threads,
                    const PtProgress *progress, GError **error) {
   g_autoptr(PtLab) w = g_new0(PtLab, 1);
   *w = (PtLab){.folder = g_canonicalize_filename(folder, NULL),
@@ -107,9 +107,11 @@ PtLab *pt_lab_open(const char *folder, const char *corpus, unsigned threads,
   if (!list_models(w, error) || !pt_dir_make(w->folder, error))
     return NULL;
   w->family = g_new0(uint32_t, (gsize)w->names->len + 1);
+  w->group = g_new0(uint32_t, (gsize)w->names->len + 1);
   g_autofree char *path = g_build_filename(w->folder, FAMILIES, NULL);
   if (!read_families(w, path) && !find_families(w, path, error))
     return NULL;
+  w->n_groups = pt_deal(w->family, w->names->len, groups, w->group);
   return g_steal_pointer(&w);
 }
 
@@ -119,6 +121,7 @@ void pt_lab_close(PtLab *w) {
   g_free(w->folder);
   g_free(w->corpus);
   g_free(w->family);
+  g_free(w->group);
   g_ptr_array_unref(w->names);
   g_free(w);
 }
@@ -132,15 +135,15 @@ uint32_t pt_lab_model(const PtLab *w, const char *name) {
 
 /* ---- generators that have not seen a family ---------------------------------------------------
  */
-/* The folder of the family's generator; caller frees. */
-static char *trained_folder(const PtLab *w, uint32_t family, GError **error) {
-  g_autofree char *name = g_strdup_printf("without-%u", family);
+/* The folder of the group's generator; caller frees. */
+static char *trained_folder(const PtLab *w, uint32_t group, GError **error) {
+  g_autofree char *name = g_strdup_printf("without-%u-of-%u", group, w->n_groups);
   g_autofree char *folder = g_build_filename(w->folder, name, NULL);
   g_autofree char *walk = g_build_filename(folder, "walk.bin", NULL);
   g_autofree char *pieces = g_build_filename(folder, "pieces.bin", NULL);
   g_autoptr(GPtrArray) exclude = g_ptr_array_new();
   for (guint i = 0; i < w->names->len; i++)
-    if (w->family[i] == family)
+    if (w->group[i] == group)
       g_ptr_array_add(exclude, w->names->pdata[i]);
   g_ptr_array_add(exclude, NULL);
   const char *const *without = (const char *const *)exclude->pdata;
@@ -221,11 +224,11 @@ PtCase *pt_lab_case(const PtLab *w, const PtRunOptions *o, GError **error) {
 PtCase *pt_lab_case_ids(const PtLab *w, const PtRunOptions *o, char **bundle_out, GPtrArray *ids,
                         GError **error) {
   const char *name = w->names->pdata[o->model];
-  g_autofree char *data = o->shipped ? NULL : trained_folder(w, w->family[o->model], error);
+  g_autofree char *data = o->shipped ? NULL : trained_folder(w, w->group[o->model], error);
   if (!data && !o->shipped)
     return NULL;
-  g_autofree char *run = g_strdup_printf("%s-%s-n%u-k%u-%u%s", name, o->mode, o->n, o->k, o->seed,
-                                         o->shipped ? "-shipped" : "");
+  g_autofree char *run = g_strdup_printf("%s-%s-n%u-k%u-%u-of-%u", name, o->mode, o->n, o->k,
+                                         o->seed, o->shipped ? 0 : w->n_groups);
   char *bundle = *bundle_out = g_build_filename(w->folder, run, NULL);
   g_autofree char *secret = g_strconcat(bundle, ".secret", NULL);
   g_autofree char *walk_file = data ? g_build_filename(data, "walk.bin", NULL) : NULL;

@@ -2,6 +2,8 @@
  * on the others; sentinels of this program, and random operators. */
 #include "audit/audit_private.h"
 
+#include "sentinel/sentinel.h"
+
 #include <math.h>
 
 #define K 20
@@ -138,8 +140,13 @@ bool pt_audit_paper(const PtAuditOptions *o, GArray *rows, GError **error) {
     row.k = K;
     g_array_append_val(rows, row);
   }
-  bool ok = lab && attack(lab, o, o->mode ? o->mode : "walk", rows, true, error) &&
-            attack(lab, o, "random", rows, false, error);
+  bool ok = lab && attack(lab, o, o->mode ? o->mode : "walk", rows, true, error);
+  g_autoptr(GError) why = NULL;
+  if (ok && !attack(lab, o, "random", rows, false, &why) &&
+      !g_error_matches(why, PT_SENTINEL_ERROR, PT_ERR_UNSUPPORTED)) {
+    g_propagate_error(error, g_steal_pointer(&why));
+    ok = false;
+  }
   if (temporary)
     pt_dir_remove(temporary);
   return ok;

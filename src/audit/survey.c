@@ -80,7 +80,8 @@ PtLab *pt_audit_lab(const PtAuditOptions *o, char **temporary, GError **error) {
   *temporary = o->work ? NULL : pt_dir_make_temp("proteus-audit", error);
   if (!o->work && !*temporary)
     return NULL;
-  return pt_lab_open(o->work ? o->work : *temporary, o->corpus, o->threads, &o->progress, error);
+  return pt_lab_open(o->work ? o->work : *temporary, o->corpus, o->groups, o->threads, &o->progress,
+                     error);
 }
 
 static bool add_cases(const PtLab *lab, const PtAuditOptions *o, GPtrArray *cases, uint32_t model,
@@ -96,7 +97,7 @@ static bool add_cases(const PtLab *lab, const PtAuditOptions *o, GPtrArray *case
   return true;
 }
 
-static bool collect(const PtLab *lab, const PtAuditOptions *o, GPtrArray *cases, GError **error) {
+bool pt_audit_cases(const PtLab *lab, const PtAuditOptions *o, GPtrArray *cases, GError **error) {
   if (!o->models) {
     for (uint32_t m = 0; m < lab->names->len; m++) {
       pt_progress(&o->progress, "protecting models", m, lab->names->len);
@@ -147,7 +148,7 @@ PtAuditSurvey *pt_audit_survey(const PtAuditOptions *o, GError **error) {
   g_autoptr(PtLab) lab = pt_audit_lab(o, &temporary, error);
   g_autoptr(GPtrArray) cases = g_ptr_array_new_with_free_func((GDestroyNotify)pt_case_free);
   PtAuditSurvey *survey = NULL;
-  if (lab && collect(lab, o, cases, error)) {
+  if (lab && pt_audit_cases(lab, o, cases, error)) {
     PtSeed seed;
     pt_seed_init(&seed, "audit");
     PtContestOptions how = {

@@ -8,13 +8,14 @@
 
 typedef struct Asked {
   char *bundle, *secret, *model, *table, *quiz, *html, *corpus, *work, *models, *only, *mode, *seed,
-      *n, *k, *seeds, *folds, *threads;
+      *n, *k, *seeds, *folds, *threads, *learn, *adversaries;
 } Asked;
 
 static void asked_clear(Asked *a) {
-  char **all[] = {&a->bundle, &a->secret, &a->model,  &a->table, &a->quiz,   &a->html,
-                  &a->corpus, &a->work,   &a->models, &a->only,  &a->mode,   &a->seed,
-                  &a->n,      &a->k,      &a->seeds,  &a->folds, &a->threads};
+  char **all[] = {&a->bundle, &a->secret,  &a->model, &a->table,      &a->quiz,
+                  &a->html,   &a->corpus,  &a->work,  &a->models,     &a->only,
+                  &a->mode,   &a->seed,    &a->n,     &a->k,          &a->seeds,
+                  &a->folds,  &a->threads, &a->learn, &a->adversaries};
   for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
     g_clear_pointer(all[i], g_free);
 }
@@ -33,12 +34,15 @@ static char *shipped_corpus(void) {
 }
 
 static bool check(PtCli *cli, Asked *a, PtAuditOptions *o, GError **error) {
-  int kinds = (a->bundle != NULL) + (a->table != NULL) + (a->quiz != NULL);
+  int kinds = (a->bundle != NULL) + (a->table != NULL) + (a->quiz != NULL) + (a->learn != NULL);
   if (kinds != 1) {
     g_set_error(error, PT_CLI_ERROR, PT_ERR_USAGE,
-                "audit takes one of --bundle DIR, --table paper, --table all and --quiz OUT.html");
+                "audit takes one of --bundle DIR, --table paper, --table all, --quiz OUT.html and "
+                "--learn FILE");
     return false;
   }
+  if (a->bundle && !pt_cli_need(cli, "--secret FILE", a->secret, error))
+    return false;
   if (!pt_cli_choice("--table", a->table, tables, error) ||
       !pt_cli_choice("--mode", a->mode, pt_cli_modes, error) ||
       !pt_cli_pieces(a->n, &o->n, error) || !pt_cli_number("-k", a->k, 1, 1000, &o->k, error) ||
@@ -51,6 +55,7 @@ static bool check(PtCli *cli, Asked *a, PtAuditOptions *o, GError **error) {
                 "the public models that come with the source are not there: give --corpus DIR");
     return false;
   }
+  o->groups = o->folds;
   o->corpus = a->corpus;
   o->work = a->work;
   o->mode = a->mode;
@@ -72,6 +77,38 @@ static int run_survey(PtCli *cli, const PtAuditOptions *o) {
   if (!survey)
     return pt_cli_fail(cli, error);
   return pt_cli_result(cli, pt_json_survey(survey), pt_text_survey(survey), PT_EXIT_DONE);
+}
+
+static int run_bundle(PtCli *cli, const Asked *a, const PtAuditOptions *o) {
+  GError *error = NULL;
+  g_autofree char *base = a->model ? g_path_get_basename(a->model) : NULL;
+  PtAuditBundleOptions options = {.bundle = a->bundle,
+                                  .secret = a->secret,
+                                  .name = base,
+                                  .adversaries = a->adversaries,
+                                  .threads = o->threads,
+                                  .progress = o->progress};
+  PtAuditModel *model = pt_audit_bundle(&options, &error);
+  if (!model)
+    return pt_cli_fail(cli, error);
+  g_autofree char *page = a->html ? pt_html_audit(model) : NULL;
+  if (page && !pt_file_write(a->html, 0600, page, strlen(page), &error)) {
+    pt_audit_model_free(model);
+    return pt_cli_fail(cli, error);
+  }
+  json_t *json = pt_json_audit(model);
+  char *text = pt_text_audit(model);
+  pt_audit_model_free(model);
+  return pt_cli_result(cli, json, text, PT_EXIT_DONE);
+}
+
+static int run_learn(PtCli *cli, const Asked *a, const PtAuditOptions *o) {
+  GError *error = NULL;
+  if (!pt_audit_learn(o, a->learn, &error))
+    return pt_cli_fail(cli, error);
+  json_t *json = json_object();
+  json_object_set_new(json, "out", pt_json_text(a->learn));
+  return pt_cli_result(cli, json, g_strdup_printf("written %s\n", a->learn), PT_EXIT_DONE);
 }
 
 static int run_quiz(PtCli *cli, const Asked *a, const PtAuditOptions *o) {
@@ -127,11 +164,19 @@ static int run(PtCli *cli, int argc, char **argv) {
        "Keep what is made here, and go on from it (a temporary folder)", "DIR"},
       {"models", 0, 0, G_OPTION_ARG_FILENAME, &a.models, "Of the corpus, with commas (all)",
        "NAMES"},
-      {"adversaries", 0, 0, G_OPTION_ARG_FILENAME, &a.only, "With commas (all)", "NAMES"},
+      {"only", 0, 0, G_OPTION_ARG_FILENAME, &a.only, "Adversaries, with commas (all)", "NAMES"},
+      {"learn", 0, 0, G_OPTION_ARG_FILENAME, &a.learn,
+       "Train the adversaries that --bundle uses, and write them", "FILE"},
+      {"adversaries", 0, 0, G_OPTION_ARG_FILENAME, &a.adversaries,
+       "What --learn wrote (those shipped)", "FILE"},
       {"mode", 0, 0, G_OPTION_ARG_FILENAME, &a.mode, "Of the sentinels (walk)", "MODE"},
       {"seeds", 0, 0, G_OPTION_ARG_FILENAME, &a.seeds, "Runs a model (5; table paper: 1)", "N"},
       {"seed", 0, 0, G_OPTION_ARG_FILENAME, &a.seed, "Of the questionnaire (drawn)", "TEXT"},
-      {"folds", 0, 0, G_OPTION_ARG_FILENAME, &a.folds, "Of families (each by itself)", "N"},
+      {"folds", 0, 0, G_OPTION_ARG_FILENAME, &a.folds,
+       "Deal families into N folds: fewer generators to train, each leaving a fold out (each "
+       "family "
+       "by itself)",
+       "N"},
       {"pieces", 'n', 0, G_OPTION_ARG_FILENAME, &a.n, "Pieces a model in table all (auto)", "N"},
       {"sentinels", 'k', 0, G_OPTION_ARG_FILENAME, &a.k, "Sentinels a bucket in table all (20)",
        "K"},
@@ -152,9 +197,11 @@ static int run(PtCli *cli, int argc, char **argv) {
       options.models = (const char *const *)(models = g_strsplit(a.models, ",", -1));
     if (a.only)
       options.only = (const char *const *)(only = g_strsplit(a.only, ",", -1));
-    status = a.quiz ? run_quiz(cli, &a, &options)
-             : g_str_equal(a.table ? a.table : "", "paper") ? run_paper(cli, &options)
-                                                            : run_survey(cli, &options);
+    status = a.bundle                        ? run_bundle(cli, &a, &options)
+             : a.quiz                        ? run_quiz(cli, &a, &options)
+             : a.learn                       ? run_learn(cli, &a, &options)
+             : g_str_equal(a.table, "paper") ? run_paper(cli, &options)
+                                             : run_survey(cli, &options);
   }
   asked_clear(&a);
   return status;

@@ -51,6 +51,34 @@ json_t *pt_json_survey(const PtAuditSurvey *s) {
   return o;
 }
 
+json_t *pt_json_audit(const PtAuditModel *m) {
+  json_t *o = model_json(m), *buckets = json_array();
+  double bits = 0, most = 0;
+  for (guint i = 0; i < m->buckets->len; i++) {
+    const PtAuditBucket *b = m->buckets->pdata[i];
+    json_t *one = json_object(), *why = json_array();
+    json_object_set_new(one, "real", json_string(b->real));
+    json_object_set_new(one, "candidates", json_integer(b->n));
+    json_object_set_new(one, "nodes", json_integer(b->nodes));
+    json_object_set_new(one, "bits", pt_json_real(b->bits));
+    json_object_set_new(one, "bits_at_best", pt_json_real(b->most_bits));
+    json_object_set_new(one, "posterior", pt_json_real(b->posterior));
+    json_object_set_new(one, "rank", json_integer(b->rank));
+    for (guint k = 0; k < b->why->len; k++)
+      json_array_append_new(why, pt_json_text(b->why->pdata[k]));
+    json_object_set_new(one, "why", why);
+    json_array_append_new(buckets, one);
+    bits += b->bits;
+    most += b->most_bits;
+  }
+  json_object_set_new(o, "buckets", buckets);
+  json_object_set_new(o, "bits", pt_json_real(MIN(bits, most)));
+  json_object_set_new(o, "bits_at_best", pt_json_real(most));
+  json_object_set_new(o, "advice",
+                      json_string(g_array_index(m->lines, PtAuditLine, m->worst).remedy));
+  return o;
+}
+
 static void set_cell(json_t *o, const PtPaperCell *c) {
   json_object_set_new(o, "specificity", pt_json_real(c->specificity));
   json_object_set_new(o, "gamma", pt_json_real(c->gamma));
@@ -114,6 +142,32 @@ static char *lines_text(const GArray *lines) {
     add_row(table, cells, 9);
   }
   return pt_table_finish(table);
+}
+
+#define SHOWN 3 /* buckets */
+
+char *pt_text_audit(const PtAuditModel *m) {
+  const PtAuditLine *worst = &g_array_index(m->lines, PtAuditLine, m->worst);
+  g_autofree char *lines = lines_text(m->lines), *bits = NULL, *most = NULL;
+  GString *text = g_string_new(NULL);
+  number(&bits, "%.1f", worst->bits * m->buckets->len);
+  number(&most, "%.1f", worst->most_bits * m->buckets->len);
+  g_string_append_printf(text,
+                         "%s\nThe most dangerous is %s (%s): it leaves %s of %s bits over %u "
+                         "distinct buckets.\nWhat to change: %s.\n\nWeakest buckets:\n",
+                         lines, worst->adversary, worst->looks, bits, most, m->buckets->len,
+                         worst->remedy);
+  for (guint i = 0; i < MIN(m->buckets->len, SHOWN); i++) {
+    const PtAuditBucket *b = m->buckets->pdata[i];
+    g_autofree char *own = NULL, *of = NULL;
+    number(&own, "%.2f", b->bits);
+    number(&of, "%.2f", b->most_bits);
+    g_string_append_printf(text, "  %.8s, %u nodes: %s of %s bits, rank %u of %u\n", b->real,
+                           b->nodes, own, of, b->rank, b->n);
+    for (guint k = 0; k < b->why->len; k++)
+      g_string_append_printf(text, "    %s\n", (char *)b->why->pdata[k]);
+  }
+  return g_string_free(text, FALSE);
 }
 
 char *pt_text_survey(const PtAuditSurvey *s) {

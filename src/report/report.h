@@ -60,6 +60,10 @@ struct PtAuditSurvey;
 struct PtAuditModel;
 json_t *pt_json_survey(const struct PtAuditSurvey *survey);
 char *pt_text_survey(const struct PtAuditSurvey *survey);
+/* Of one bundle. */
+json_t *pt_json_audit(const struct PtAuditModel *model);
+char *pt_text_audit(const struct PtAuditModel *model);
+char *pt_html_audit(const struct PtAuditModel *model);
 /* rows: PtPaperRow. */
 json_t *pt_json_paper(const GArray *rows);
 char *pt_text_paper(const GArray *rows);

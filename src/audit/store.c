@@ -1,0 +1,243 @@
+/* store.c: adversaries trained beforehand, as a file: "PTAUDT" version, then deflated: each
+ * adversary's calibration, weight in the stack, and what it learned. Hostile input when read. */
+#include "audit/audit_private.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_RAW ((size_t)1 << 28)
+static const char magic[8] = {'P', 'T', 'A', 'U', 'D', 'T', 0, 1};
+
+/* ---- values ---------------------------------------------------------------------------------- */
+void pt_put(GByteArray *out, const void *data, size_t size) {
+  g_byte_array_append(out, data, (guint)size);
+}
+void pt_put_u32(GByteArray *out, uint32_t x) {
+  pt_put(out, &x, sizeof x);
+}
+void pt_put_double(GByteArray *out, double x) {
+  pt_put(out, &x, sizeof x);
+}
+void pt_put_table(GByteArray *out, GHashTable *table) {
+  g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+  GHashTableIter iter;
+  void *key;
+  g_hash_table_iter_init(&iter, table);
+  while (g_hash_table_iter_next(&iter, &key, NULL)) {
+    uint64_t id = GPOINTER_TO_SIZE(key);
+    g_array_append_val(keys, id);
+  }
+  if (keys->len) {
+    PtSparse sorted = pt_sparse_of((uint64_t *)(void *)keys->data, keys->len);
+    pt_sparse_clear(&sorted);
+  }
+  pt_put_u32(out, keys->len);
+  for (guint i = 0; i < keys->len; i++) {
+    uint64_t id = g_array_index(keys, uint64_t, i);
+    pt_put(out, &id, sizeof id);
+    pt_put_u32(out, GPOINTER_TO_UINT(g_hash_table_lookup(table, GSIZE_TO_POINTER((gsize)id))));
+  }
+}
+
+const uint8_t *pt_take(PtReader *r, size_t size) {
+  if (!r->ok || size > r->size - r->at) {
+    r->ok = false;
+    return NULL;
+  }
+  const uint8_t *data = r->data + r->at;
+  r->at += size;
+  return data;
+}
+uint32_t pt_take_u32(PtReader *r) {
+  uint32_t x = 0;
+  const uint8_t *data = pt_take(r, sizeof x);
+  if (data)
+    memcpy(&x, data, sizeof x);
+  return x;
+}
+double pt_take_double(PtReader *r) {
+  double x = 0;
+  const uint8_t *data = pt_take(r, sizeof x);
+  if (data)
+    memcpy(&x, data, sizeof x);
+  if (!isfinite(x))
+    r->ok = false;
+  return isfinite(x) ? x : 0;
+}
+GHashTable *pt_take_table(PtReader *r, uint32_t most) {
+  GHashTable *table = g_hash_table_new(NULL, NULL);
+  uint32_t n = pt_take_u32(r);
+  for (uint32_t i = 0; r->ok && i < n; i++) {
+    uint64_t id = 0;
+    const uint8_t *data = pt_take(r, sizeof id);
+    uint32_t value = pt_take_u32(r);
+    if (data)
+      memcpy(&id, data, sizeof id);
+    if (value > most)
+      r->ok = false;
+    g_hash_table_insert(table, GSIZE_TO_POINTER((gsize)id), GUINT_TO_POINTER(value));
+  }
+  return table;
+}
+
+/* ---- the jury -------------------------------------------------------------------------------- */
+void pt_jury_free(PtJury *j) {
+  if (!j)
+    return;
+  for (guint i = 0; i < j->seats->len; i++) {
+    PtSeat *s = &g_array_index(j->seats, PtSeat, i);
+    if (s->state && s->adversary->free)
+      s->adversary->free(s->state);
+  }
+  g_array_unref(j->seats);
+  g_free(j);
+}
+
+static PtJury *jury_new(void) {
+  PtJury *j = g_new0(PtJury, 1);
+  j->seats = g_array_new(FALSE, TRUE, sizeof(PtSeat));
+  return j;
+}
+
+PtJury *pt_jury_train(PtContest *c) {
+  PtJury *j = jury_new();
+  g_autofree double *w = g_new0(double, (gsize)c->n_rows + 1);
+  g_autoptr(GPtrArray) scores = g_ptr_array_new();
+  uint32_t n = c->n_rows;
+  pt_contest_stack(c, w);
+  for (uint32_t a = 0; a < n; a++) {
+    const PtAdversary *adversary = pt_adversary_find(c->rows[a].name);
+    g_ptr_array_set_size(scores, 0);
+    for (guint i = 0; i < c->targets->len; i++)
+      g_ptr_array_add(scores, c->rows[a].scores[i]);
+    PtCalibration how = pt_calibrate(c->targets, scores);
+    if (!adversary) { /* the stack */
+      j->stack = how;
+      continue;
+    }
+    PtSeat seat = {.adversary = adversary, .how = how, .weight = w[a]};
+    PtTraining training = {.targets = c->targets,
+                           .seed = pt_seed_derive(&c->seed, adversary->name, UINT32_MAX),
+                           .threads = c->threads};
+    pt_progress(&c->progress, "training adversaries", a, n);
+    if (adversary->train)
+      seat.state = adversary->train(&training);
+    g_array_append_val(j->seats, seat);
+  }
+  return j;
+}
+
+/* A contest with one case and the jury's calibrations. */
+PtContest *pt_jury_hear(const PtJury *j, PtCase *one) {
+  g_autoptr(GPtrArray) cases = g_ptr_array_new();
+  g_ptr_array_add(cases, one);
+  PtContest *c = pt_contest_bare(cases, j->seats->len + 1);
+  PtCase blind = *one;
+  blind.real = NULL;
+  g_autofree double *w = g_new0(double, (gsize)j->seats->len + 1);
+  for (guint i = 0; i < j->seats->len; i++) {
+    const PtSeat *s = &g_array_index(j->seats, PtSeat, i);
+    PtContestRow *row =
+        pt_contest_add_row(c, s->adversary->name, s->adversary->looks, s->adversary->remedy);
+    s->adversary->score(s->state, &blind, row->scores[0]);
+    pt_results(one, row->scores[0], &s->how, row->results[0]);
+    w[i] = s->weight;
+  }
+  uint32_t rows = c->n_rows;
+  PtContestRow *stack = pt_contest_add_row(c, PT_STACK_NAME, PT_STACK_LOOKS, PT_STACK_REMEDY);
+  pt_contest_weigh(c, 0, w, rows, stack->scores[0]);
+  pt_results(one, stack->scores[0], &j->stack, stack->results[0]);
+  return c;
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
+static void put_calibration(GByteArray *out, const PtCalibration *how) {
+  pt_put_double(out, how->t);
+  pt_put_u32(out, how->standard);
+}
+
+static PtCalibration take_calibration(PtReader *r) {
+  PtCalibration how;
+  how.t = pt_take_double(r);
+  how.standard = pt_take_u32(r) != 0;
+  r->ok &= how.t >= 0;
+  return how;
+}
+
+bool pt_jury_write(const PtJury *j, const char *path, GError **error) {
+  g_autoptr(GByteArray) raw = g_byte_array_new();
+  put_calibration(raw, &j->stack);
+  pt_put_u32(raw, j->seats->len);
+  for (guint i = 0; i < j->seats->len; i++) {
+    const PtSeat *s = &g_array_index(j->seats, PtSeat, i);
+    g_autoptr(GByteArray) state = g_byte_array_new();
+    if (s->adversary->write)
+      s->adversary->write(s->state, state);
+    pt_put_u32(raw, (uint32_t)strlen(s->adversary->name));
+    pt_put(raw, s->adversary->name, strlen(s->adversary->name));
+    put_calibration(raw, &s->how);
+    pt_put_double(raw, s->weight);
+    pt_put_u32(raw, state->len);
+    pt_put(raw, state->data, state->len);
+  }
+  g_autoptr(GBytes) packed = pt_data_pack(raw->data, raw->len, SIZE_MAX);
+  if (!packed) {
+    g_set_error(error, PT_AUDIT_ERROR, PT_ERR_INTERNAL, "%s cannot be compressed", path);
+    return false;
+  }
+  g_autoptr(GByteArray) file = g_byte_array_new();
+  pt_put(file, magic, sizeof magic);
+  gsize size;
+  const void *data = g_bytes_get_data(packed, &size);
+  pt_put(file, data, size);
+  return pt_file_write(path, 0644, file->data, file->len, error);
+}
+
+static bool take_seat(PtReader *r, PtJury *j) {
+  uint32_t length = pt_take_u32(r);
+  const uint8_t *text = pt_take(r, length);
+  g_autofree char *name = text ? g_strndup((const char *)text, length) : NULL;
+  const PtAdversary *adversary = name ? pt_adversary_find(name) : NULL;
+  PtSeat seat = {.adversary = adversary, .how = take_calibration(r)};
+  seat.weight = pt_take_double(r);
+  uint32_t size = pt_take_u32(r);
+  const uint8_t *state = pt_take(r, size);
+  if (!r->ok || !adversary)
+    return false;
+  PtReader own = {state, size, 0, true};
+  if (adversary->read && !(seat.state = adversary->read(&own)))
+    return false;
+  g_array_append_val(j->seats, seat);
+  return own.ok && own.at == size;
+}
+
+PtJury *pt_jury_read(const char *path, GError **error) {
+  g_autofree char *found = path ? g_strdup(path) : pt_data_find("audit.bin");
+  if (!found) {
+    g_set_error(error, PT_AUDIT_ERROR, PT_ERR_ENVIRONMENT,
+                "audit.bin, the adversaries trained beforehand, was not found: set PROTEUS_DATA to "
+                "the folder that has it");
+    return NULL;
+  }
+  g_autoptr(GBytes) file = pt_file_map(found, MAX_RAW, error);
+  if (!file)
+    return NULL;
+  gsize size;
+  const uint8_t *data = g_bytes_get_data(file, &size);
+  g_autoptr(GBytes) raw = size > sizeof magic && memcmp(data, magic, sizeof magic) == 0
+                              ? pt_data_unpack(data + sizeof magic, size - sizeof magic, MAX_RAW)
+                              : NULL;
+  g_autoptr(PtJury) j = jury_new();
+  PtReader r = {.ok = raw != NULL};
+  if (raw)
+    r.data = g_bytes_get_data(raw, &r.size);
+  j->stack = take_calibration(&r);
+  uint32_t n = pt_take_u32(&r);
+  for (uint32_t i = 0; r.ok && i < n; i++)
+    r.ok = take_seat(&r, j);
+  if (r.ok && r.at == r.size)
+    return g_steal_pointer(&j);
+  g_set_error(error, PT_AUDIT_ERROR, PT_ERR_INPUT,
+              "%s is damaged or of another version: get it anew", found);
+  return NULL;
+}
