@@ -199,7 +199,8 @@ static void curve_from(const json_t *record, const char *key, GArray *curve, siz
   g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(double));
   numbers_from(record, key, numbers);
   g_array_set_size(curve, (guint)(numbers->len / count));
-  memset(curve->data, 0, curve->len * element);
+  if (curve->len) /* nothing learned yet: there is no data */
+    memset(curve->data, 0, curve->len * element);
   for (guint i = 0; i < curve->len; i++)
     memcpy(curve->data + i * element, &g_array_index(numbers, double, i *count),
            count * sizeof(double));
