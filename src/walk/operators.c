@@ -131,7 +131,7 @@ static void set_signs(PtOperator *op, const PtWalkTemplate *t) {
   for (uint32_t i = 0; i < t->n_slots; i++) {
     const PtWalkSlot *slot = &t->slots[i];
     if (slot->kind == PT_SLOT_DATA && data < 8) {
-      op->needs |= row && i < 32 && row->positive >> i & 1 ? (uint8_t)(1u << data) : 0;
+      op->needs = (uint8_t)(op->needs | (row && i < 32 && row->positive >> i & 1 ? 1u << data : 0));
       data++;
     }
     bool negative = slot->kind == PT_SLOT_WEIGHT ||
