@@ -74,7 +74,9 @@ static Tally check_model(const char *model, PtSentinelMode mode, uint32_t most, 
   g_autoptr(GHashTable) theirs = g_hash_table_new(NULL, NULL), ours = g_hash_table_new(NULL, NULL);
   uint32_t step = most && pieces->len > most ? (pieces->len + most - 1) / most : 1;
   for (uint32_t p = 0; p < pieces->len; p += step) {
+    uint32_t before = tally.walked;
     g_autoptr(GPtrArray) out = make(g, p, &tally);
+    uint32_t generated = out->len - (tally.walked - before); /* the walk's come last */
     tally.wanted += k;
     g_autoptr(PtGraph) real = pt_sentinel_generator_real(g, p, NULL);
     check_distinct(out, real ? real : pieces->pdata[p]);
@@ -83,7 +85,8 @@ static Tally check_model(const char *model, PtSentinelMode mode, uint32_t most, 
     for (uint32_t i = 0; i < out->len; i++) {
       g_autofree char *what = g_strdup_printf("%s, piece %u, sentinel %u", model, p, i);
       test_sentinel(out->pdata[i], pieces->pdata[p], what);
-      count_operators(ours, out->pdata[i]);
+      if (i < generated)
+        count_operators(ours, out->pdata[i]);
       tally.nodes += pt_graph_n_nodes(out->pdata[i]);
       if (i % 3 == p % 3)
         test_sentinel_runs(out->pdata[i], PT_LEVEL_NONE, false, what);
@@ -114,7 +117,7 @@ static void test_sequences(void) {
 
 /* The likelihood does what it is for: opcodes at random look otherwise. */
 static void test_random(void) {
-  Tally t = check_model("resnet18.onnx", PT_MODE_RANDOM, 0, 2);
+  Tally t = check_model("resnet18.onnx", PT_MODE_RANDOM, 0, 4);
   g_assert_cmpuint(t.made, ==, t.wanted);
   g_assert_cmpfloat(t.likeness, <, 0.7);
 }
