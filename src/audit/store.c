@@ -212,14 +212,9 @@ static bool take_seat(PtReader *r, PtJury *j) {
 }
 
 PtJury *pt_jury_read(const char *path, GError **error) {
-  g_autofree char *found = path ? g_strdup(path) : pt_data_find("audit.bin");
-  if (!found) {
-    g_set_error(error, PT_AUDIT_ERROR, PT_ERR_ENVIRONMENT,
-                "audit.bin, the adversaries trained beforehand, was not found: set PROTEUS_DATA to "
-                "the folder that has it");
-    return NULL;
-  }
-  g_autoptr(GBytes) file = pt_file_map(found, MAX_RAW, error);
+  g_autofree char *found = NULL;
+  g_autoptr(GBytes) file = pt_data_open(path, "audit.bin", "proteus audit --learn", MAX_RAW,
+                                        PT_AUDIT_ERROR, &found, error);
   if (!file)
     return NULL;
   gsize size;

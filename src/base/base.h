@@ -134,6 +134,11 @@ GPtrArray *pt_dir_list(const char *path, const char *suffix, GError **error);
  * Those that ship with the program: in PROTEUS_DATA, the source tree, beside the installed program,
  * the system's folders. The path, caller frees; NULL: none is found. */
 char *pt_data_find(const char *name);
+/* Maps the file at `path`, or, if that is NULL, the one that ships as `name`, which `maker` (a
+ * command) makes. *found: its path, caller frees. Errors as pt_file_map's; in `domain`
+ * PT_ERR_ENVIRONMENT: none is found. */
+GBytes *pt_data_open(const char *path, const char *name, const char *maker, size_t max_size,
+                     GQuark domain, char **found, GError **error);
 /* A folder to look in before all others, NULL: none. For the audit, which trains generators of its
  * own. Not while another thread may look for a file. */
 void pt_data_prefer(const char *folder);

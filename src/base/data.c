@@ -15,14 +15,25 @@ char *pt_data_find(const char *name) {
   g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
   g_autofree char *bin = program ? g_path_get_dirname(program) : NULL;
   g_autofree char *beside = bin ? g_build_filename(bin, "..", "share", "proteus", NULL) : NULL;
-  const char *const folders[] = {preferred, g_getenv("PROTEUS_DATA"), PT_SOURCE_DIR "/data", beside,
-                                 "/usr/local/share/proteus", "/usr/share/proteus"};
+  const char *const folders[] = {preferred, g_getenv("PROTEUS_DATA"),   PT_SOURCE_DIR "/data",
+                                 beside,    "/usr/local/share/proteus", "/usr/share/proteus"};
   for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
     char *path = folders[i] && *folders[i] ? g_build_filename(folders[i], name, NULL) : NULL;
     if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR))
       return path;
     g_free(path);
   }
+  return NULL;
+}
+
+GBytes *pt_data_open(const char *path, const char *name, const char *maker, size_t max_size,
+                     GQuark domain, char **found, GError **error) {
+  *found = path ? g_strdup(path) : pt_data_find(name);
+  if (*found)
+    return pt_file_map(*found, max_size, error);
+  g_set_error(error, domain, PT_ERR_ENVIRONMENT,
+              "%s is not there; set PROTEUS_DATA to the folder that has it, or make it with %s.",
+              name, maker);
   return NULL;
 }
 

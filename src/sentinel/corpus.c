@@ -52,10 +52,7 @@ static bool index_raw(PtCorpus *c, const char *path, GError **error) {
   return true;
 }
 
-static GBytes *inflate(const char *path, uint32_t *n, GError **error) {
-  g_autoptr(GBytes) file = pt_file_map(path, MAX_RAW, error);
-  if (!file)
-    return NULL;
+static GBytes *inflate(GBytes *file, const char *path, uint32_t *n, GError **error) {
   gsize size;
   const uint8_t *data = g_bytes_get_data(file, &size);
   PtCorpusHead head;
@@ -74,17 +71,14 @@ static GBytes *inflate(const char *path, uint32_t *n, GError **error) {
 }
 
 PtCorpus *pt_corpus_open(const char *path, GError **error) {
-  g_autofree char *found = path ? g_strdup(path) : pt_data_find(PT_CORPUS_FILE);
-  if (!found) {
-    g_set_error(error, PT_SENTINEL_ERROR, PT_ERR_ENVIRONMENT,
-                "The corpus of public pieces (%s) is not there; set PROTEUS_DATA to its folder or "
-                "make one with proteus train.",
-                PT_CORPUS_FILE);
+  g_autofree char *found = NULL;
+  g_autoptr(GBytes) file = pt_data_open(path, PT_CORPUS_FILE, "proteus train", MAX_RAW,
+                                        PT_SENTINEL_ERROR, &found, error);
+  if (!file)
     return NULL;
-  }
   PtCorpus *c = g_new0(PtCorpus, 1);
   g_mutex_init(&c->lock);
-  c->raw = inflate(found, &c->n, error);
+  c->raw = inflate(file, found, &c->n, error);
   if (c->raw && index_raw(c, found, error))
     return c;
   c->n = 0;

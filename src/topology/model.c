@@ -68,15 +68,9 @@ static PtTopologyModel *model_of(const uint8_t *data, size_t size) {
 }
 
 PtTopologyModel *pt_topology_model_open(const char *path, GError **error) {
-  g_autofree char *found = path ? g_strdup(path) : pt_data_find(FILE_NAME);
-  if (!found) {
-    g_set_error(error, PT_TOPOLOGY_ERROR, PT_ERR_ENVIRONMENT,
-                "The trained topologies (%s) are not there; set PROTEUS_DATA to their folder or "
-                "make them with proteus train.",
-                FILE_NAME);
-    return NULL;
-  }
-  g_autoptr(GBytes) file = pt_file_map(found, MAX_FILE, error);
+  g_autofree char *found = NULL;
+  g_autoptr(GBytes) file =
+      pt_data_open(path, FILE_NAME, "proteus train", MAX_FILE, PT_TOPOLOGY_ERROR, &found, error);
   if (!file)
     return NULL;
   gsize size;

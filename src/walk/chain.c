@@ -15,13 +15,14 @@ static const double branch_lengths[] = {1 / 3., 2 / 3., 1}; /* 0 to 2 */
 #define RATIO_SHARE 0.6
 #define WIDTH_SHARE 0.3 /* the rest: a multiple of 4 */
 
-static uint32_t gcd(uint32_t a, uint32_t b) {
-  while (b) {
-    uint32_t r = a % b;
-    a = b;
-    b = r;
+uint64_t pt_width_ratio(int32_t a, int32_t b) {
+  uint32_t x = (uint32_t)a, y = (uint32_t)b;
+  while (y) {
+    uint32_t r = x % y;
+    x = y;
+    y = r;
   }
-  return a;
+  return (uint64_t)((uint32_t)a / x) << 32 | (uint32_t)b / x;
 }
 
 double pt_width_odds(const PtWalkHabits *h, const PtWalkFace *f, int32_t width) {
@@ -29,8 +30,7 @@ double pt_width_odds(const PtWalkHabits *h, const PtWalkFace *f, int32_t width) 
   if (width < 1)
     return 0;
   for (uint32_t i = 0; i < f->n_widths; i++) {
-    uint32_t d = gcd((uint32_t)width, (uint32_t)f->widths[i]);
-    uint64_t ratio = (uint64_t)((uint32_t)width / d) << 32 | ((uint32_t)f->widths[i] / d);
+    uint64_t ratio = pt_width_ratio(width, f->widths[i]);
     p += pt_habits_odds(h, pt_habit_key(PT_HABIT_RATIO, 0, 0), ratio);
   }
   p = RATIO_SHARE * p / f->n_widths;

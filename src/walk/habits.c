@@ -25,20 +25,10 @@ static void add(GArray *counts, uint64_t key, uint64_t item, double count) {
 
 /* ---- counting
  * ------------------------------------------------------------------------------------------- */
-static uint32_t gcd(uint32_t a, uint32_t b) {
-  while (b) {
-    uint32_t r = a % b;
-    a = b;
-    b = r;
-  }
-  return a;
-}
-
 static void count_width(GArray *counts, const PtWalkFace *f, int32_t width, double weight) {
   add(counts, pt_habit_key(PT_HABIT_WIDTH, 0, 0), (uint64_t)width, weight);
   for (uint32_t i = 0; i < f->n_widths; i++) {
-    uint32_t d = gcd((uint32_t)width, (uint32_t)f->widths[i]);
-    uint64_t ratio = (uint64_t)((uint32_t)width / d) << 32 | ((uint32_t)f->widths[i] / d);
+    uint64_t ratio = pt_width_ratio(width, f->widths[i]);
     add(counts, pt_habit_key(PT_HABIT_RATIO, 0, 0), ratio, weight / f->n_widths);
   }
 }

@@ -145,15 +145,9 @@ static PtWalkModel *model_of(const Head *head, GBytes *raw) {
 }
 
 PtWalkModel *pt_walk_model_open(const char *path, GError **error) {
-  g_autofree char *found = path ? g_strdup(path) : pt_data_find(FILE_NAME);
-  if (!found) {
-    g_set_error(error, PT_WALK_ERROR, PT_ERR_ENVIRONMENT,
-                "The trained generator (%s) is not there; set PROTEUS_DATA to its folder or make "
-                "one with proteus train.",
-                FILE_NAME);
-    return NULL;
-  }
-  g_autoptr(GBytes) file = pt_file_map(found, MAX_RAW, error);
+  g_autofree char *found = NULL;
+  g_autoptr(GBytes) file =
+      pt_data_open(path, FILE_NAME, "proteus train", MAX_RAW, PT_WALK_ERROR, &found, error);
   if (!file)
     return NULL;
   gsize size;

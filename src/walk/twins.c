@@ -41,21 +41,11 @@ bool pt_walk_mirror(const PtWalkTwin *twin, const PtWalkState *from, PtWalkState
   return pt_walk_settle(to);
 }
 
-static uint32_t gcd(uint32_t a, uint32_t b) {
-  while (b) {
-    uint32_t r = a % b;
-    a = b;
-    b = r;
-  }
-  return a;
-}
-
 /* Largest widths at the borders give the proportion; whether it holds shows when it is tried. */
 static void proportion(const PtWalkFace *a, const PtWalkFace *b, PtWalkTwin *twin) {
-  uint32_t x = (uint32_t)a->widths[a->n_widths - 1], y = (uint32_t)b->widths[b->n_widths - 1];
-  uint32_t d = gcd(x, y);
-  twin->times = (int32_t)(y / d);
-  twin->by = (int32_t)(x / d);
+  uint64_t ratio = pt_width_ratio(b->widths[b->n_widths - 1], a->widths[a->n_widths - 1]);
+  twin->times = (int32_t)(ratio >> 32);
+  twin->by = (int32_t)(uint32_t)ratio;
 }
 
 bool pt_walk_find_twin(const PtWalkState *a, const PtWalkState *b, PtWalkTwin *twin) {

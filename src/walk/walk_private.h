@@ -395,6 +395,8 @@ typedef struct PtChainPlace {
 bool pt_chain_draw(const PtChainPlace *place, PtWalkDice *dice, PtWalkChain *chain);
 /* The logarithm of the odds that pt_chain_draw gives it; -INFINITY if it never does. Sets end. */
 double pt_chain_odds(const PtChainPlace *place, PtWalkChain *chain);
+/* a to b in lowest terms: a's share in the upper half, b's in the lower. Both > 0. */
+uint64_t pt_width_ratio(int32_t a, int32_t b);
 double pt_width_odds(const PtWalkHabits *h, const PtWalkFace *face, int32_t width);
 /* 0: none. */
 int32_t pt_width_draw(const PtWalkHabits *h, const PtWalkFace *face, PtWalkDice *dice);
