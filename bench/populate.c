@@ -1,6 +1,6 @@
-/* populate [-n SOLUTIONS] [-r RLIMIT] [-b BREADTH] [-x: opcodes at random] [-v]
- * MODEL.onnx... For each model: how much of its pieces can be replaced, and with their own shapes
- * how many assignments there are, how fast, and what share is a piece. */
+/* populate [-n SOLUTIONS] [-r RLIMIT] [-b BREADTH] [-d DRAWS] [-l LEAST] [-x: opcodes at random]
+ * [-v] MODEL.onnx... For each model: how much of its pieces can be replaced, and with their own
+ * shapes how many assignments there are, how fast, and what share is a piece. */
 #include "cut.h"
 #include "runtime/runtime.h"
 #include "walk/walk.h"
@@ -20,10 +20,14 @@ static bool measure(const char *path, GError **error) {
   PtSeed seed;
   pt_seed_init(&seed, "bench");
   PtWalkMaker *maker = pt_walk_maker_new(model, pieces, at_random);
+  double ready = pt_clock();
+  for (guint i = 0; options.draws && i < pieces->len; i++)
+    pt_walk_maker_guide(maker, i, at_random);
+  ready = pt_clock() - ready;
   PtPopulateOptions o = options;
   o.likelihood = at_random ? NULL : pt_walk_maker_likelihood(maker);
   uint32_t replaced = 0, nodes = 0, none = 0, full = 0, limit = 0, solved = 0, made = 0;
-  uint32_t queries = 0, dropped = 0;
+  uint32_t queries = 0, dropped = 0, drawn = 0, large = 0;
   double start = pt_clock();
   for (guint i = 0; i < pieces->len; i++) {
     g_autoptr(PtRng) rng = pt_rng_new(&seed, "piece", i);
@@ -45,6 +49,8 @@ static bool measure(const char *path, GError **error) {
     made += out->len;
     queries += stats.queries;
     dropped += stats.dropped;
+    drawn += stats.drawn;
+    large += stats.large;
     if (verbose) {
       printf("  piece %u: %u nodes, %u replaced, %u in, %u out, end %d, %u solutions, %u queries, "
              "%u dropped, %.3f s\n",
@@ -68,23 +74,27 @@ static bool measure(const char *path, GError **error) {
   }
   g_autofree char *name = g_path_get_basename(path);
   printf("%-28s pieces %3u nodes %5u replaced %3.0f%% none %3u full %3u limit %3u solutions %4u "
-         "made %3.0f%% queries/s. %.1f dropped/s. %.1f seconds %.2f\n",
+         "made %3.0f%% drawn %4u large %3u queries/s. %.1f dropped/s. %.1f seconds %.2f + %.2f\n",
          name, pieces->len, nodes, 100.0 * replaced / MAX(nodes, 1), none, full, limit, solved,
-         100.0 * made / MAX(solved, 1), (double)queries / MAX(solved, 1),
-         (double)dropped / MAX(solved, 1), pt_clock() - start);
+         100.0 * made / MAX(solved, 1), drawn, large, (double)queries / MAX(solved, 1),
+         (double)dropped / MAX(solved, 1), ready, pt_clock() - start);
   pt_walk_maker_free(maker);
   return true;
 }
 
 int main(int argc, char **argv) {
   g_autoptr(GError) error = NULL;
-  for (int c; (c = getopt(argc, argv, "n:r:b:xv")) != -1;)
+  for (int c; (c = getopt(argc, argv, "n:r:b:d:l:xv")) != -1;)
     if (c == 'n')
       options.max_solns = (uint32_t)atoi(optarg);
     else if (c == 'r')
       options.rlimit = (uint32_t)atoi(optarg);
     else if (c == 'b')
       options.breadth = (uint32_t)atoi(optarg);
+    else if (c == 'd')
+      options.draws = (uint32_t)atoi(optarg);
+    else if (c == 'l')
+      options.least = (uint32_t)atoi(optarg);
     else if (c == 'x')
       at_random = true;
     else if (c == 'v')

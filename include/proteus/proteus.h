@@ -30,7 +30,8 @@ typedef struct PtObfuscateOptions {
 } PtObfuscateOptions;
 typedef struct PtObfuscateReport {
   uint32_t nodes, pieces, buckets, candidates,
-      missing;                /* missing: sentinels that could not be made */
+      missing;               /* missing: sentinels that could not be made */
+  uint32_t walked, modified; /* sentinels by the walk, by modify, as the mode did not find enough */
   uint32_t smallest, largest; /* nodes a piece */
   uint64_t bundle_bytes, noise_bytes;
   double search_space_log10; /* log10 of the product of bucket sizes over distinct buckets */

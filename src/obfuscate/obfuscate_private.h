@@ -21,9 +21,10 @@ typedef struct PtBucket {
   PtGraph *real;          /* the first piece as a graph, its interface shuffled */
   PtValueId *model_value; /* [values of real] the model's value */
   GHashTable *fixed; /* model's constants (ids + 1) that go out as they are; NULL until needed */
-  GPtrArray *candidates; /* PtCandidateFile, the real one first; empty if kept */
-  GHashTable *hashes;    /* guint64*: of the candidates' graphs */
-  char *kept;            /* why it cannot go out, or NULL */
+  GPtrArray *candidates;     /* PtCandidateFile, the real one first; empty if kept */
+  GHashTable *hashes;        /* guint64*: of the candidates' graphs */
+  char *kept;                /* why it cannot go out, or NULL */
+  uint32_t walked, modified; /* sentinels that are not of the mode asked for */
 } PtBucket;
 /* One a distinct piece, without sentinels; GPtrArray of PtBucket. Two pieces share one only if
  * their constants that go out as they are are equal, too. */

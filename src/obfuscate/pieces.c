@@ -64,8 +64,10 @@ static uint32_t wanted(const Making *m) {
   return m->options->k + m->options->k / 4 + 2;
 }
 
-static GPtrArray *make_sentinels(const Making *m, size_t index, GError **error) {
+/* *walked: of the last so many the walk had to make up for what the generator did not find. */
+static GPtrArray *make_sentinels(const Making *m, size_t index, uint32_t *walked, GError **error) {
   g_autoptr(GPtrArray) made = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+  *walked = 0;
   if (m->options->k == 0)
     return g_steal_pointer(&made);
   g_autoptr(PtRng) rng = pt_rng_new(m->seed, "sentinel", index);
@@ -74,9 +76,8 @@ static GPtrArray *make_sentinels(const Making *m, size_t index, GError **error) 
     return pt_sentinel_walk_make(m->walk, m->place[index], made, &count, error)
                ? g_steal_pointer(&made)
                : NULL;
-  uint32_t walked;
   if (m->generator)
-    return pt_sentinel_generator_make(m->generator, m->place[index], made, &count, &walked, error)
+    return pt_sentinel_generator_make(m->generator, m->place[index], made, &count, walked, error)
                ? g_steal_pointer(&made)
                : NULL;
   g_autoptr(GPtrArray) siblings = siblings_of(m, index);
@@ -113,7 +114,7 @@ static bool is_there(const PtBucket *bucket, uint64_t hash) {
 }
 
 static void add_sentinels(const Making *m, size_t index, PtBucket *bucket, const PtTrial *trial,
-                          const GPtrArray *sentinels, PtRng *rng) {
+                          const GPtrArray *sentinels, uint32_t walked, PtRng *rng) {
   PtEffort real = pt_effort_of(m->reals->pdata[index]);
   for (guint i = 0; i < sentinels->len && bucket->candidates->len <= m->options->k; i++) {
     uint64_t hash = pt_sentinel_hash(sentinels->pdata[i]);
@@ -133,13 +134,28 @@ static void add_sentinels(const Making *m, size_t index, PtBucket *bucket, const
     }
     g_hash_table_add(bucket->hashes, g_memdup2(&hash, sizeof hash));
     g_ptr_array_add(bucket->candidates, file);
+    bucket->walked += i + walked >= sentinels->len;
   }
 }
 
-/* Those that could not go out are made up for by modified pieces: a real piece alone in its bucket
- * would be known. A few more than are missing, as some may not go out either. */
+/* Those that could not go out are made up for: by the generator again where there is one, else by
+ * modified pieces: a real piece alone in its bucket would be known. A few more than are missing, as
+ * some may not go out either. */
+static void generate_more(const Making *m, size_t index, PtBucket *bucket, const PtTrial *trial,
+                          PtRng *rng) {
+  for (int pass = 0; pass < FILL_PASSES && bucket->candidates->len <= m->options->k; pass++) {
+    uint32_t missing = m->options->k + 1 - bucket->candidates->len;
+    g_autoptr(GPtrArray) made = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
+    pt_sentinel_generator_more(m->generator, m->place[index], missing + missing / 4 + 2, made);
+    add_sentinels(m, index, bucket, trial, made, 0, rng);
+  }
+}
+
 static bool fill_bucket(const Making *m, size_t index, PtBucket *bucket, const PtTrial *trial,
                         PtRng *rng, GError **error) {
+  if (m->generator)
+    generate_more(m, index, bucket, trial, rng);
+  guint before = bucket->candidates->len;
   g_autoptr(GPtrArray) siblings = siblings_of(m, index);
   g_autoptr(PtRng) own = pt_rng_new(m->seed, "fill", index);
   for (int pass = 0; pass < FILL_PASSES && bucket->candidates->len <= m->options->k; pass++) {
@@ -148,10 +164,12 @@ static bool fill_bucket(const Making *m, size_t index, PtBucket *bucket, const P
     if (!pt_sentinel_make(PT_MODE_MODIFY, m->reals->pdata[index], siblings, m->corpus,
                           missing + missing / 4 + 2, own, made, &count, error))
       return false;
-    add_sentinels(m, index, bucket, trial, made, rng);
+    add_sentinels(m, index, bucket, trial, made, 0, rng);
     if (count == 0)
       break;
   }
+  if (m->mode != PT_MODE_MODIFY)
+    bucket->modified = bucket->candidates->len - before;
   return true;
 }
 
@@ -159,7 +177,8 @@ static bool fill_bucket(const Making *m, size_t index, PtBucket *bucket, const P
  * cannot go out is one less, never a reason to fail. */
 static bool make_bucket(const Making *m, size_t index, GError **error) {
   PtBucket *bucket = g_ptr_array_index(m->buckets, index);
-  g_autoptr(GPtrArray) sentinels = make_sentinels(m, index, error);
+  uint32_t walked;
+  g_autoptr(GPtrArray) sentinels = make_sentinels(m, index, &walked, error);
   if (!sentinels)
     return false;
   g_autoptr(PtRng) rng = pt_rng_new(m->seed, "scrub", index);
@@ -178,7 +197,7 @@ static bool make_bucket(const Making *m, size_t index, GError **error) {
   PtSeed seed = pt_seed_derive(m->seed, "trial", index);
   g_autoptr(PtTrial) trial = pt_trial_new(real, m->noise_bytes, inputs, &seed);
   g_clear_pointer(&real->sent, pt_graph_unref);
-  add_sentinels(m, index, bucket, trial, sentinels, rng);
+  add_sentinels(m, index, bucket, trial, sentinels, walked, rng);
   return bucket->candidates->len > m->options->k ||
          fill_bucket(m, index, bucket, trial, rng, error);
 }
@@ -203,8 +222,9 @@ static bool begin_mode(Making *m, GError **error) {
       g_ptr_array_add(walked, pt_graph_ref(m->reals->pdata[b]));
   }
   if (m->mode != PT_MODE_WALK) {
-    m->generator = pt_sentinel_generator_new(m->mode, walked, wanted(m), m->seed,
-                                             m->options->threads, &m->options->progress, error);
+    m->generator =
+        pt_sentinel_generator_new(m->mode, walked, m->options->k, wanted(m) - m->options->k,
+                                  m->seed, m->options->threads, &m->options->progress, error);
     return m->generator != NULL;
   }
   m->walk = pt_sentinel_walk_new(walked, NULL, wanted(m), m->seed, m->options->threads,
@@ -311,6 +331,8 @@ static void fill_report(const Output *o, PtObfuscateReport *report) {
     report->missing += o->options->k + 1 - MIN(o->options->k + 1, count);
     report->search_space_log10 += log10(count);
     report->candidates += bucket->candidates->len;
+    report->walked += bucket->walked;
+    report->modified += bucket->modified;
     for (guint i = 0; i < bucket->candidates->len; i++)
       report->bundle_bytes +=
           g_bytes_get_size(((const PtCandidateFile *)bucket->candidates->pdata[i])->bytes);

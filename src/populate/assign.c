@@ -156,10 +156,39 @@ static PtSolution *take_solution(Search *s) {
   return found;
 }
 
+static void take(Search *s, PtSolution *found) {
+  uint64_t hash = pt_solution_hash(s->e.p, found);
+  g_hash_table_add(s->seen, g_memdup2(&hash, sizeof hash));
+  if (pt_solution_keeps_size(s->e.p, found))
+    g_ptr_array_add(s->found, found);
+  else {
+    s->stats.large++;
+    pt_solution_free(found);
+  }
+}
+
+/* Without Z3, as many as come out. */
+static void draw(Search *s) {
+  const PtPopulateOptions *o = s->options;
+  if (!o->guide || o->draws == 0)
+    return;
+  PtDrawer *drawer = pt_drawer_new(&s->e, o->guide, o->likelihood, s->rng);
+  for (uint32_t i = 0; i < o->draws && s->found->len < o->max_solns; i++) {
+    PtSolution *found = pt_drawer_draw(drawer);
+    if (found && is_new(s, found)) {
+      s->stats.drawn++;
+      take(s, found);
+    } else
+      pt_solution_free(found);
+  }
+  pt_drawer_free(drawer);
+}
+
 /* Alg. 2: loop until no new solutions or maximum reached. */
 static void search(Search *s) {
   const PtPopulateOptions *o = s->options;
-  s->stats.end = PT_POPULATE_FULL;
+  for (guint i = 0; i < s->found->len; i++)
+    pt_encoder_block(&s->e, s->found->pdata[i]);
   Z3_lbool any = ask(s); /* nothing is wished: whether there is a solution at all */
   if (any != Z3_L_TRUE) {
     s->stats.end = any == Z3_L_FALSE ? PT_POPULATE_COMPLETE : PT_POPULATE_LIMIT;
@@ -179,11 +208,9 @@ static void search(Search *s) {
     PtSolution *found = take_solution(s);
     if (!found)
       return;
-    uint64_t hash = pt_solution_hash(s->e.p, found);
-    g_hash_table_add(s->seen, g_memdup2(&hash, sizeof hash));
     found->logprob = pt_solution_logprob(s->e.p, o->likelihood, found);
     pt_encoder_block(&s->e, found); /* prevent it from being returned again */
-    g_ptr_array_add(s->found, found);
+    take(s, found);
   }
 }
 
@@ -243,14 +270,12 @@ static void set_limits(Search *s) {
 }
 
 static bool run(Search *s) {
-  s->seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
   s->wishes = g_array_new(FALSE, FALSE, sizeof(PtWish));
   s->proposal = pt_proposal_new(s->e.p);
   set_limits(s);
   set_running(s->sw, s->e.z3);
   search(s);
   set_running(s->sw, NULL);
-  g_hash_table_unref(s->seen);
   g_array_unref(s->wishes);
   pt_proposal_clear(&s->proposal);
   return !s->e.failed && !is_thrown(s->sw);
@@ -270,22 +295,31 @@ static void say_why(const Search *s, bool large, GError **error) {
                 s->e.z3 ? Z3_get_error_msg(s->e.z3, Z3_get_error_code(s->e.z3)) : "no context");
 }
 
+/* For what is missing. */
+static bool ask_z3(Search *s) {
+  const PtPopulateOptions *o = s->options;
+  if (o->breadth && !o->plain)
+    pt_propose_allowed(&s->e, o->likelihood, s->rng, o->breadth);
+  pt_reach_init(&s->e);
+  return pt_encoder_make(&s->e, (uint32_t)pt_rng_below(s->rng, 1u << 30), !o->likelihood) && run(s);
+}
+
 bool pt_populate_assign_operators(const PtPopulateProblem *problem,
                                   const PtPopulateOptions *options, PtRng *rng,
                                   PtPopulateSwitch *sw, GPtrArray *out, PtPopulateStats *stats,
                                   GError **error) {
-  Search s = {.options = options, .rng = rng, .sw = sw};
+  Search s = {.options = options, .rng = rng, .sw = sw, .stats.end = PT_POPULATE_FULL};
   bool large = false;
   if (!check(problem, options, error))
     return false;
   s.found = g_ptr_array_new();
+  s.seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
   bool ok = pt_encoder_init(&s.e, problem, &large);
-  if (ok && options->breadth && !options->plain)
-    pt_propose_allowed(&s.e, options->likelihood, rng, options->breadth);
   if (ok)
-    pt_reach_init(&s.e);
-  ok = ok && pt_encoder_make(&s.e, (uint32_t)pt_rng_below(rng, 1u << 30), !options->likelihood) &&
-       run(&s);
+    draw(&s);
+  if (!options->only_draws && ok &&
+      s.found->len < (options->least ? options->least : options->max_solns))
+    ok = ask_z3(&s);
   if (ok)
     keep_likeliest(&s, out);
   else {
@@ -294,6 +328,7 @@ bool pt_populate_assign_operators(const PtPopulateProblem *problem,
     say_why(&s, large, error);
   }
   g_ptr_array_unref(s.found);
+  g_hash_table_unref(s.seen);
   if (stats)
     *stats = s.stats;
   pt_encoder_clear(&s.e);

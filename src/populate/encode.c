@@ -498,6 +498,15 @@ static PtFiniteType type_of(PtEncoder *e, Z3_model model, const PtBundle *b) {
   return t;
 }
 
+PtSolution *pt_solution_new(const PtPopulateProblem *p) {
+  PtSolution *s = g_new0(PtSolution, 1);
+  s->n = p->n;
+  s->nodes = g_new0(PtAssigned, s->n + 1);
+  s->refs = g_new0(int32_t, p->n_arcs + 2 * s->n + 1);
+  s->outputs = g_new0(uint32_t, p->n_outputs + 1);
+  return s;
+}
+
 void pt_solution_free(PtSolution *s) {
   if (!s)
     return;
@@ -535,12 +544,8 @@ static void read_node(PtEncoder *e, Z3_model model, PtSolution *s, uint32_t i, u
 }
 
 PtSolution *pt_encoder_read(PtEncoder *e, Z3_model model) {
-  PtSolution *s = g_new0(PtSolution, 1);
+  PtSolution *s = pt_solution_new(e->p);
   uint32_t at = 0;
-  s->n = e->p->n;
-  s->nodes = g_new0(PtAssigned, s->n + 1);
-  s->refs = g_new0(int32_t, e->p->n_arcs + 2 * s->n + 1);
-  s->outputs = g_new0(uint32_t, e->p->n_outputs + 1);
   for (uint32_t i = 0; i < s->n; i++)
     read_node(e, model, s, i, &at);
   for (uint32_t o = 0; o < e->p->n_outputs; o++)

@@ -54,6 +54,27 @@ enum { PT_SIZE_CHANNEL = 1 << 8, PT_SIZE_PER_GROUP = 1 << 9, PT_SIZE_WIDTH = 1 <
  */
 typedef enum { PT_SIGN_ANY, PT_SIGN_KEEPS /* if all operands are */, PT_SIGN_POSITIVE } PtSign;
 
+/* How large a value is: log2 of the mean of |x|, as the piece's inputs are, and with inputs sixteen
+ * times as large. What comes out of what goes in, roughly; `gain` is log2, too. */
+typedef struct PtSize {
+  double once, times;
+} PtSize;
+typedef enum {
+  PT_GROWTH_KEEPS,    /* the largest operand's, times gain */
+  PT_GROWTH_PRODUCT,  /* of the operands, times gain */
+  PT_GROWTH_QUOTIENT, /* likewise */
+  PT_GROWTH_LINEAR,   /* weights of size gain, as many as go in, of any sign */
+  PT_GROWTH_SUMS,     /* over axes or a window */
+  PT_GROWTH_MATMUL,
+  PT_GROWTH_BOUNDED, /* at most gain */
+  PT_GROWTH_FLOOR,   /* at least gain */
+  PT_GROWTH_SCALED,  /* times gain, then about gain is added */
+  PT_GROWTH_FIXED,   /* gain, whatever goes in */
+  PT_GROWTH_SHARES,  /* of one, along the last axis */
+  PT_GROWTH_POWER,   /* to the power of gain, which is no logarithm */
+  PT_GROWTH_EXP
+} PtGrowth;
+
 /* An operator with all its attributes. */
 typedef struct PtOperator {
   PtRuleKind rule;
@@ -65,6 +86,8 @@ typedef struct PtOperator {
   bool commutes;  /* operands may change places */
   uint8_t needs;  /* bit i: operand i has to be positive; inputs of the piece are not */
   PtSign gives;
+  PtGrowth growth;
+  double gain;
   uint8_t dtype;      /* of its operands; 0: any float */
   uint8_t least_rank; /* of its first operand */
   bool two_d;         /* Gemm */
@@ -88,6 +111,9 @@ typedef struct PtOperator {
 /* The type that comes out; false: the operator does not take these operands. */
 bool pt_operator_apply(const PtOperator *op, int32_t width, const PtFiniteType *const *in,
                        uint32_t n_in, PtFiniteType *out);
+
+PtSize pt_operator_size(const PtOperator *op, const PtFiniteType *const *in, const PtSize *size,
+                        uint32_t n_in);
 
 /* ---- likelihood -------------------------------------------------------------------------------
  */
@@ -120,11 +146,13 @@ typedef struct PtPopulateInput {
   PtFiniteType type;
   uint32_t from; /* the first node that may read it */
   bool optional; /* others read it; else one node at least does */
+  PtSize size;
 } PtPopulateInput;
 typedef struct PtPopulateOutput {
   PtFiniteType type;
   uint32_t before; /* made by a node before this one; n: by any */
   bool shared;     /* may be the same node's as another output */
+  PtSize most;     /* once: its size at most; times: how much larger, at most, with larger inputs */
 } PtPopulateOutput;
 
 typedef struct PtPopulateProblem {
@@ -141,6 +169,14 @@ typedef struct PtPopulateProblem {
   uint32_t extra; /* nodes that get an input of the piece beside what the topology has, about */
 } PtPopulateProblem;
 
+/* What leads where among the types of an interface, for drawing: of a problem's operators, widths,
+ * inputs and outputs; its nodes and arcs do not matter. Immutable once made. NULL: too many sizes.
+ */
+typedef struct PtPopulateGuide PtPopulateGuide;
+PtPopulateGuide *pt_populate_guide_new(const PtPopulateProblem *problem,
+                                       const PtLikelihood *likelihood);
+void pt_populate_guide_free(PtPopulateGuide *guide);
+
 typedef struct PtPopulateOptions {
   uint32_t max_solns; /* > 0 */
   double pct;         /* share of them that is kept, the likeliest; 1: all */
@@ -151,6 +187,10 @@ typedef struct PtPopulateOptions {
   uint32_t breadth; /* > 0: a node may have only operators that so many proposals have there, which
                        makes queries many times smaller; 0: any */
   bool plain;       /* no proposals: solutions in the order in which Z3 finds them */
+  const PtPopulateGuide *guide; /* or NULL */
+  uint32_t draws;               /* with a guide: draws before Z3 is asked for what is missing */
+  bool only_draws;              /* Z3 is not asked at all */
+  uint32_t least;               /* Z3 is not asked where so many were drawn; 0: max_solns */
 } PtPopulateOptions;
 
 typedef struct PtAssigned {
@@ -177,6 +217,7 @@ typedef enum {
 typedef struct PtPopulateStats {
   PtPopulateEnd end;
   uint32_t solutions, queries, dropped; /* dropped: assumptions that Z3's cores gave up */
+  uint32_t drawn, large; /* of these solutions, without Z3; thrown away as outputs are too large */
 } PtPopulateStats;
 
 /* For pt_populate_interrupt from another thread; one may serve many calls, one after the other. */

@@ -4,6 +4,8 @@
  * reach.c            what values may be at all, so that less is variable
  * encode.c           a problem as Z3's variables and constraints; solutions out of models
  * propose.c          opcodes drawn along the order, by likelihood
+ * guide.c, draw.c    whole assignments drawn so that they fit by themselves
+ * growth.c           how large values become
  * assign.c           Alg. 2 */
 #ifndef PT_POPULATE_PRIVATE_H
 #define PT_POPULATE_PRIVATE_H
@@ -139,10 +141,55 @@ Z3_ast pt_bundle_is(PtEncoder *e, const PtBundle *b, const PtFiniteType *type);
 Z3_ast pt_bundle_equal(PtEncoder *e, const PtBundle *a, const PtBundle *b);
 PtBundle pt_bundle_new(PtEncoder *e);
 
+/* growth.c: whether outputs stay as small as they have to. */
+bool pt_solution_keeps_size(const PtPopulateProblem *p, const PtSolution *s);
+
+/* guide.c */
+typedef struct PtGuideMove {
+  uint32_t op, to; /* a type */
+  int32_t width;
+  double odds; /* of the width, of those that the operator may have there; sum 1 */
+} PtGuideMove;
+typedef struct PtGuideFlow {
+  uint32_t to;
+  double odds;
+} PtGuideFlow;
+/* A value of one type, joined with another. */
+typedef struct PtGuideJoin {
+  uint32_t from, to;
+  double odds;
+} PtGuideJoin;
+struct PtPopulateGuide {
+  const PtOperator *operators; /* borrowed */
+  uint32_t n_operators;
+  PtDomain sizes;
+  PtFiniteType *type; /* [n_types] */
+  uint32_t n_types, room;
+  uint32_t *slot;               /* [2 room] hashed: number + 1 */
+  uint32_t *first, *flow_first; /* [n_types + 1] */
+  GArray *moves, *flows;        /* PtGuideMove, PtGuideFlow by source */
+  GArray *alike;                /* PtGuideJoin with one of its own type, or in a product with any */
+  GArray **joins; /* [n_types] PtGuideJoin with a value of this type; NULL: not asked yet */
+  GMutex lock;    /* of joins */
+  double *prior;  /* [n_operators] whatever came before */
+};
+/* UINT32_MAX: not among them. */
+uint32_t pt_guide_find(const PtPopulateGuide *g, const PtFiniteType *t);
+/* Thread-safe. */
+const GArray *pt_guide_joins(const PtPopulateGuide *g, uint32_t with);
+/* draw.c: for one problem. */
+typedef struct PtDrawer PtDrawer;
+PtDrawer *pt_drawer_new(const PtEncoder *e, const PtPopulateGuide *guide,
+                        const PtLikelihood *likelihood, PtRng *rng);
+void pt_drawer_free(PtDrawer *drawer);
+/* NULL: this time it ended nowhere. */
+PtSolution *pt_drawer_draw(PtDrawer *drawer);
+
 /* encode.c: in this order; false: e->failed, or the domain is too large (then *large). */
 bool pt_encoder_init(PtEncoder *e, const PtPopulateProblem *p, bool *large);
 bool pt_encoder_make(PtEncoder *e, uint32_t seed, bool random_phase);
 void pt_encoder_clear(PtEncoder *e);
+PtSolution *pt_solution_new(const PtPopulateProblem *p); /* room for the largest */
 PtSolution *pt_encoder_read(PtEncoder *e, Z3_model model);
 /* That no later model is this solution. */
 void pt_encoder_block(PtEncoder *e, const PtSolution *s);
@@ -156,6 +203,8 @@ typedef struct PtProposal {
   int32_t *width;  /* [n] 0: none */
   uint32_t *input; /* [2 n] number of the input at each slot, 0: none */
 } PtProposal;
+/* Inputs of the piece to nodes. */
+void pt_place_inputs(const PtEncoder *e, PtRng *rng, PtProposal *proposal);
 PtProposal pt_proposal_new(const PtPopulateProblem *p);
 void pt_proposal_clear(PtProposal *proposal);
 /* likelihood NULL: at random. */

@@ -39,6 +39,8 @@ json_t *pt_json_obfuscate(const PtObfuscateOptions *options, const PtObfuscateRe
   set_count(o, "buckets", report->buckets);
   set_count(o, "candidates", report->candidates);
   set_count(o, "missing", report->missing);
+  set_count(o, "walked", report->walked);
+  set_count(o, "modified", report->modified);
   set_count(o, "smallest", report->smallest);
   set_count(o, "largest", report->largest);
   set_count(o, "bundle_bytes", report->bundle_bytes);

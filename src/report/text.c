@@ -29,6 +29,9 @@ char *pt_text_obfuscate(const PtObfuscateOptions *options, const PtObfuscateRepo
                report->buckets < report->pieces ? " (equal pieces share a bucket)" : "");
   if (report->missing)
     pt_lines_add(lines, "missing", "%u sentinels could not be made", report->missing);
+  if (report->walked || report->modified)
+    pt_lines_add(lines, "filled", "%u sentinels by the walk, %u by modify: the mode found no more",
+                 report->walked, report->modified);
   if (report->search_space_log10 > 0)
     pt_lines_add(lines, "search", "10^%.1f ways to choose one candidate a bucket",
                  report->search_space_log10);

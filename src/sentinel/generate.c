@@ -6,8 +6,11 @@
 #include "topology/topology.h"
 #include "walk/walk.h"
 
-#define ROUNDS 3       /* until a bucket is full */
+#define DRAWN_ROUNDS 3 /* until a bucket has what it needs and spares: without Z3 */
+#define ROUNDS 5       /* with Z3, until it has what it needs */
+#define MORE_ROUNDS 64 /* of those that are asked for later */
 #define SOLUTIONS 2    /* of a topology, of which the likeliest is taken */
+#define DRAWS 12       /* of a topology and round */
 #define RLIMIT 4000000 /* of a query: tenths of a second */
 #define PATIENCE 400   /* queries a topology */
 #define BREADTH 5      /* proposals whose operators a node may have; more in later rounds */
@@ -16,9 +19,11 @@ typedef struct Bucket {
   PtWalkOutline outline;
   PtTopology *real;
   GPtrArray *topologies; /* PtTopology */
-  PtWalkMade **tried;    /* [k] of the round under way */
+  PtWalkMade **tried;    /* [wanted] of the round under way */
   GPtrArray *made;       /* PtWalkMade, distinct */
   GHashTable *looks;     /* of these and of the real piece */
+  GHashTable *written;   /* hashes of graphs that went out, likewise */
+  uint32_t later;        /* rounds of those asked for later */
 } Bucket;
 
 struct PtSentinelGenerator {
@@ -28,7 +33,7 @@ struct PtSentinelGenerator {
   PtSentinelWalk *walk; /* for those that are missing, or NULL */
   GPtrArray *reals;     /* borrowed graphs */
   PtSentinelMode mode;
-  uint32_t k, round;
+  uint32_t k, wanted, round;
   PtSeed seed;
   PtProgress progress;
   Bucket *buckets;
@@ -78,13 +83,14 @@ static void draw_topologies(size_t index, void *data) {
   g_autoptr(PtRng) rng = pt_rng_new(&m->seed, "topologies", index);
   if (b->outline.n == 0)
     return;
+  pt_walk_maker_guide(m->maker, (uint32_t)index, m->mode == PT_MODE_RANDOM);
   b->real = pt_topology_new(b->outline.n);
   for (guint i = 0; i < b->outline.arcs->len; i++) {
     const PtArc *arc = &g_array_index(b->outline.arcs, PtArc, i);
     pt_topology_add(b->real, arc->from, arc->to);
   }
   pt_topology_sort(b->real);
-  uint32_t count = m->k + m->k / 2 + 1;
+  uint32_t count = m->wanted + m->wanted / 2 + 1;
   if (!pt_topology_sample(m->topologies, b->real, count, b->outline.n_inputs, b->outline.n_outputs,
                           rng, b->topologies, NULL))
     for (uint32_t i = 0; i < count; i++)
@@ -101,47 +107,56 @@ static void draw_topologies(size_t index, void *data) {
 
 /* ---- operators --------------------------------------------------------------------------------
  */
+static PtWalkMade *fill(const Making *m, uint32_t i, uint32_t topology, bool with_z3, PtRng *rng) {
+  const Bucket *b = &m->buckets[i];
+  const PtTopology *t = b->topologies->pdata[topology % b->topologies->len];
+  g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)pt_walk_made_free);
+  bool at_random = m->mode == PT_MODE_RANDOM;
+  PtPopulateOptions options = {.max_solns = at_random ? 1 : SOLUTIONS,
+                               .pct = 1,
+                               .rlimit = at_random ? RLIMIT / 8 : RLIMIT,
+                               .patience = PATIENCE,
+                               .draws = DRAWS,
+                               .only_draws = !with_z3,
+                               .least = 1,
+                               .likelihood = at_random ? NULL : pt_walk_maker_likelihood(m->maker),
+                               .breadth =
+                                   BREADTH * (MAX(m->round, DRAWN_ROUNDS) - DRAWN_ROUNDS + 1)};
+  G_STATIC_ASSERT(sizeof(PtArc) == sizeof(PtEdge));
+  (void)pt_walk_maker_fill(m->maker, i, t->n, (const PtArc *)(const void *)t->edges->data,
+                           t->edges->len, &options, rng, found, NULL, NULL);
+  for (guint k = 0; k < found->len; k++) {
+    uint64_t looks = pt_walk_made_looks(found->pdata[k]);
+    if (!g_hash_table_contains(b->looks, &looks))
+      return g_steal_pointer(&found->pdata[k]);
+  }
+  return NULL;
+}
+
 static void assign(size_t index, void *data) {
   Making *m = data;
-  Bucket *b = &m->buckets[index / m->k];
-  uint32_t slot = (uint32_t)(index % m->k);
-  if (b->tried && b->made->len + slot < m->k && b->topologies->len > 0) {
+  uint32_t i = (uint32_t)(index / m->wanted), slot = (uint32_t)(index % m->wanted);
+  Bucket *b = &m->buckets[i];
+  bool with_z3 = m->round >= DRAWN_ROUNDS;
+  if (b->made->len + slot < (with_z3 ? m->k : m->wanted) && b->topologies->len > 0) {
     g_autoptr(PtRng) rng = pt_rng_new(&m->seed, "operators", index * ROUNDS + m->round);
-    const PtTopology *t = b->topologies->pdata[(slot + m->round * m->k) % b->topologies->len];
-    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)pt_walk_made_free);
-    PtPopulateOptions options = {.max_solns = m->mode == PT_MODE_RANDOM ? 1 : SOLUTIONS,
-                                 .pct = 1,
-                                 .rlimit = m->mode == PT_MODE_RANDOM ? RLIMIT / 8 : RLIMIT,
-                                 .patience = PATIENCE,
-                                 .breadth = BREADTH * (m->round + 1)};
-    if (m->mode == PT_MODE_GENERATE)
-      options.likelihood = pt_walk_maker_likelihood(m->maker);
-    G_STATIC_ASSERT(sizeof(PtArc) == sizeof(PtEdge));
-    (void)pt_walk_maker_fill(m->maker, (uint32_t)(index / m->k), t->n,
-                             (const PtArc *)(const void *)t->edges->data, t->edges->len, &options,
-                             rng, found, NULL, NULL);
-    for (guint i = 0; i < found->len && !b->tried[slot]; i++) {
-      uint64_t looks = pt_walk_made_looks(found->pdata[i]);
-      if (!g_hash_table_contains(b->looks, &looks))
-        b->tried[slot] = g_steal_pointer(&found->pdata[i]);
-    }
+    b->tried[slot] = fill(m, i, slot + m->round * m->wanted, with_z3, rng);
   }
   g_mutex_lock(&m->lock);
-  pt_progress(&m->progress, "assigning operators", ++m->done, (uint64_t)m->reals->len * m->k);
+  pt_progress(&m->progress, "assigning operators", ++m->done, (uint64_t)m->reals->len * m->wanted);
   g_mutex_unlock(&m->lock);
 }
 
-static void take(Bucket *b, uint32_t k) {
-  for (uint32_t j = 0; j < k; j++) {
-    PtWalkMade *made = g_steal_pointer(&b->tried[j]);
-    if (!made)
-      continue;
-    uint64_t looks = pt_walk_made_looks(made);
-    if (g_hash_table_add(b->looks, g_memdup2(&looks, sizeof looks)))
-      g_ptr_array_add(b->made, made);
-    else
-      pt_walk_made_free(made);
+static bool take(Bucket *b, PtWalkMade *made) {
+  uint64_t looks = made ? pt_walk_made_looks(made) : 0;
+  if (!made)
+    return false;
+  if (!g_hash_table_add(b->looks, g_memdup2(&looks, sizeof looks))) {
+    pt_walk_made_free(made);
+    return false;
   }
+  g_ptr_array_add(b->made, made);
+  return true;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------
@@ -151,24 +166,26 @@ static void begin_bucket(Making *m, uint32_t i) {
   uint64_t looks = pt_walk_maker_looks(m->maker, i);
   pt_walk_maker_outline(m->maker, i, &b->outline);
   b->topologies = g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free);
-  b->tried = g_new0(PtWalkMade *, m->k + 1);
+  b->tried = g_new0(PtWalkMade *, m->wanted + 1);
   b->made = g_ptr_array_new_with_free_func((GDestroyNotify)pt_walk_made_free);
   b->looks = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+  b->written = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
   g_hash_table_add(b->looks, g_memdup2(&looks, sizeof looks));
 }
 
-static bool any_missing(const Making *m) {
+static bool any_has_less(const Making *m, uint32_t than) {
   for (guint i = 0; i < m->reals->len; i++)
-    if (m->buckets[i].made->len < m->k)
+    if (m->buckets[i].made->len < than)
       return true;
   return false;
 }
 
 PtSentinelGenerator *pt_sentinel_generator_new(PtSentinelMode mode, GPtrArray *reals, uint32_t k,
-                                               const PtSeed *seed, unsigned threads,
+                                               uint32_t spare, const PtSeed *seed, unsigned threads,
                                                const PtProgress *progress, GError **error) {
   PtSentinelGenerator *m = g_new0(PtSentinelGenerator, 1);
-  *m = (PtSentinelGenerator){.reals = g_ptr_array_ref(reals), .mode = mode, .k = k};
+  *m = (PtSentinelGenerator){
+      .reals = g_ptr_array_ref(reals), .mode = mode, .k = k, .wanted = k + spare};
   g_mutex_init(&m->lock);
   m->seed = pt_seed_derive(seed, "generate", 0);
   if (progress)
@@ -183,14 +200,16 @@ PtSentinelGenerator *pt_sentinel_generator_new(PtSentinelMode mode, GPtrArray *r
   for (uint32_t i = 0; i < reals->len; i++)
     begin_bucket(m, i);
   pt_parallel_for(reals->len, threads, draw_topologies, m);
-  for (; m->round < ROUNDS && any_missing(m); m->round++) {
+  for (; m->round < ROUNDS && any_has_less(m, m->round < DRAWN_ROUNDS ? m->wanted : k);
+       m->round++) {
     m->done = 0;
-    pt_parallel_for((size_t)reals->len * k, threads, assign, m);
+    pt_parallel_for((size_t)reals->len * m->wanted, threads, assign, m);
     for (uint32_t i = 0; i < reals->len; i++)
-      take(&m->buckets[i], k);
+      for (uint32_t j = 0; j < m->wanted; j++)
+        (void)take(&m->buckets[i], g_steal_pointer(&m->buckets[i].tried[j]));
   }
-  if (any_missing(m) &&
-      !(m->walk = pt_sentinel_walk_new(reals, NULL, k, seed, threads, progress, error))) {
+  if (any_has_less(m, k) &&
+      !(m->walk = pt_sentinel_walk_new(reals, NULL, m->wanted, seed, threads, progress, error))) {
     pt_sentinel_generator_free(m);
     return NULL;
   }
@@ -202,14 +221,13 @@ void pt_sentinel_generator_free(PtSentinelGenerator *m) {
     return;
   for (guint i = 0; m->buckets && i < m->reals->len; i++) {
     Bucket *b = &m->buckets[i];
-    for (uint32_t j = 0; j < m->k; j++)
-      pt_walk_made_free(b->tried[j]);
     g_free(b->tried);
     g_array_unref(b->outline.arcs);
     pt_topology_free(b->real);
     g_ptr_array_unref(b->topologies);
     g_ptr_array_unref(b->made);
     g_hash_table_unref(b->looks);
+    g_hash_table_unref(b->written);
   }
   g_free(m->buckets);
   pt_sentinel_walk_free(m->walk);
@@ -225,35 +243,52 @@ PtGraph *pt_sentinel_generator_real(const PtSentinelGenerator *m, uint32_t i, Pt
   return pt_walk_maker_real(m->maker, i, origin);
 }
 
-bool pt_sentinel_generator_make(const PtSentinelGenerator *m, uint32_t i, GPtrArray *out,
-                                uint32_t *made, uint32_t *walked, GError **error) {
+/* Of those made from the j-th on. */
+static void write_from(const Making *m, uint32_t i, guint j, GPtrArray *out) {
   const Bucket *b = &m->buckets[i];
-  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
   g_autoptr(PtGraph) real = pt_walk_maker_real(m->maker, i, NULL);
-  PtJudge judge = {real ? real : m->reals->pdata[i], seen, UINT64_MAX};
+  PtJudge judge = {real ? real : m->reals->pdata[i], b->written, UINT64_MAX};
   uint64_t own = pt_sentinel_hash(judge.real);
-  g_hash_table_add(seen, g_memdup2(&own, sizeof own));
-  *made = *walked = 0;
-  for (guint j = 0; j < b->made->len; j++) {
+  g_hash_table_add(b->written, g_memdup2(&own, sizeof own));
+  for (; j < b->made->len; j++) {
     g_autoptr(PtGraph) g = pt_walk_maker_write(m->maker, i, b->made->pdata[j]);
-    if (!g || !pt_judge(&judge, g))
-      continue;
-    g_ptr_array_add(out, g_steal_pointer(&g));
-    ++*made;
+    if (g && pt_judge(&judge, g))
+      g_ptr_array_add(out, g_steal_pointer(&g));
   }
+}
+
+bool pt_sentinel_generator_make(PtSentinelGenerator *m, uint32_t i, GPtrArray *out, uint32_t *made,
+                                uint32_t *walked, GError **error) {
+  const Bucket *b = &m->buckets[i];
+  guint before = out->len;
+  write_from(m, i, 0, out);
+  *made = out->len - before;
+  *walked = 0;
   if (!m->walk || *made >= m->k)
     return true;
   g_autoptr(GPtrArray) more = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
   uint32_t count = 0;
   if (!pt_sentinel_walk_make(m->walk, i, more, &count, error))
     return false;
-  for (guint j = 0; j < more->len && *made < m->k; j++) {
+  for (guint j = 0; j < more->len && *made < m->wanted; j++) {
     uint64_t hash = pt_sentinel_hash(more->pdata[j]);
-    if (!g_hash_table_add(seen, g_memdup2(&hash, sizeof hash)))
+    if (!g_hash_table_add(b->written, g_memdup2(&hash, sizeof hash)))
       continue;
     g_ptr_array_add(out, pt_graph_ref(more->pdata[j]));
     ++*made;
     ++*walked;
   }
   return true;
+}
+
+void pt_sentinel_generator_more(PtSentinelGenerator *m, uint32_t i, uint32_t count,
+                                GPtrArray *out) {
+  Bucket *b = &m->buckets[i];
+  guint first = b->made->len;
+  for (; b->topologies->len > 0 && b->later < MORE_ROUNDS && b->made->len < first + count;
+       b->later++) {
+    g_autoptr(PtRng) rng = pt_rng_new(&m->seed, "more operators", (uint64_t)i << 32 | b->later);
+    (void)take(b, fill(m, i, b->later, false, rng));
+  }
+  write_from(m, i, first, out);
 }

@@ -55,20 +55,24 @@ bool pt_sentinel_walk_make(const PtSentinelWalk *walk, uint32_t i, GPtrArray *ou
 /* ---- modes generate and random: the paper's generator, all buckets of a model at once ---------
  */
 typedef struct PtSentinelGenerator PtSentinelGenerator;
-/* k a piece. mode: PT_MODE_GENERATE or PT_MODE_RANDOM. PT_ERR_ENVIRONMENT: a trained file is
- * missing. The same seed gives the same, whatever the number of threads. */
+/* k a piece, and up to `spare` more where they cost little. mode: PT_MODE_GENERATE or
+ * PT_MODE_RANDOM. PT_ERR_ENVIRONMENT: a trained file is missing. The same seed gives the same,
+ * whatever the number of threads. */
 PtSentinelGenerator *pt_sentinel_generator_new(PtSentinelMode mode, GPtrArray *reals, uint32_t k,
-                                               const PtSeed *seed, unsigned threads,
+                                               uint32_t spare, const PtSeed *seed, unsigned threads,
                                                const PtProgress *progress, GError **error);
 void pt_sentinel_generator_free(PtSentinelGenerator *generator);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtSentinelGenerator, pt_sentinel_generator_free)
 /* As pt_sentinel_walk_real. */
 PtGraph *pt_sentinel_generator_real(const PtSentinelGenerator *generator, uint32_t i,
                                     PtValueId **origin);
-/* As pt_sentinel_walk_make; *walked of those made are the walk's, as the generator found fewer than
- * k. Thread-safe for different i. */
-bool pt_sentinel_generator_make(const PtSentinelGenerator *generator, uint32_t i, GPtrArray *out,
+/* As pt_sentinel_walk_make, once; *walked of those made, the last ones, are the walk's, as the
+ * generator found fewer than k. Thread-safe for different i. */
+bool pt_sentinel_generator_make(PtSentinelGenerator *generator, uint32_t i, GPtrArray *out,
                                 uint32_t *made, uint32_t *walked, GError **error);
+/* Afterwards: up to `count` others, in place of some that were of no use. */
+void pt_sentinel_generator_more(PtSentinelGenerator *generator, uint32_t i, uint32_t count,
+                                GPtrArray *out);
 
 /* Two candidates are the same to a reader if they have the same: operators, attributes, wiring,
  * shapes, and the constants that stay. */

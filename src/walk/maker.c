@@ -22,6 +22,8 @@ typedef struct Site {
   GArray *operators; /* PtOperator */
   int32_t widths[WIDTHS];
   uint32_t n_widths, extra;
+  PtSize *size; /* [face->n_in + real->n] of the inputs, of nodes' first outputs, about */
+  PtPopulateGuide *guide;
 } Site;
 typedef struct Border {
   PtWalkRef ref; /* in `real` */
@@ -209,6 +211,52 @@ static uint32_t ranks_of(const Site *site) {
   return ranks;
 }
 
+/* ---- sizes ------------------------------------------------------------------------------------
+ */
+#define SCALE 4.0 /* log2 of how much larger the larger inputs are */
+#define LARGER                                                                                     \
+  2.0 /* log2 of how much larger than the real piece's outputs may be: half the trial's,           \
+         as sizes are estimates */
+#define STEEPER 5.5
+
+static PtSize size_at(const Site *site, PtWalkRef ref) {
+  return ref < 0 ? site->size[-1 - ref] : site->size[site->real->face->n_in + (uint32_t)(ref >> 3)];
+}
+
+/* Of the real piece's values. What has no rule is as large as what it reads. */
+static void estimate_sizes(Site *site) {
+  const PtWalkState *s = site->real;
+  site->size = g_new0(PtSize, s->face->n_in + s->n + 1);
+  for (uint32_t i = 0; i < s->face->n_in; i++)
+    site->size[i] = (PtSize){0, pt_walk_is_data(&s->face->in[i]) ? SCALE : 0};
+  for (uint32_t i = 0; i < s->n; i++) {
+    const PtWalkNode *n = &s->nodes[i];
+    PtOperator op = {0};
+    PtFiniteType types[64];
+    const PtFiniteType *in[64];
+    PtSize of[64], *to = &site->size[s->face->n_in + i];
+    uint32_t n_in = MIN(n->n_in, 64);
+    for (uint32_t k = 0; k < n_in; k++) {
+      types[k] = pt_finite_of(pt_walk_ref_type(s, s->refs[n->in + k]));
+      in[k] = &types[k];
+      of[k] = size_at(site, s->refs[n->in + k]);
+    }
+    if (n_in == 0)
+      continue;
+    if (!pt_walk_operator(pt_walk_at(s, i), n->template, &op))
+      op = (PtOperator){.growth = PT_GROWTH_KEEPS};
+    *to = pt_operator_size(&op, in, of, n_in);
+  }
+}
+
+/* Of an output of what is made: the trial's bounds. */
+static PtSize most_at(const Site *site, PtWalkRef ref) {
+  PtSize real = size_at(site, ref), most = real;
+  for (uint32_t i = 0; i < site->real->face->n_in; i++)
+    most.once = MAX(most.once, site->size[i].once);
+  return (PtSize){most.once + LARGER, MAX(real.times - real.once, STEEPER)};
+}
+
 /* ---- company ----------------------------------------------------------------------------------
  */
 /* How often each operator occurs, as a direction: the likeness of two pieces is the square of the
@@ -279,6 +327,7 @@ static void read_piece(PtWalkMaker *m, Site *site, PtGraph *graph) {
   find_moves(site);
   find_border(site);
   site->extra = count_extra(site);
+  estimate_sizes(site);
   pt_walk_count_uses(m->own, site->real, 1);
   for (uint32_t i = 0; i < site->real->n; i++)
     if (pt_walk_at(site->real, i)->dense)
@@ -325,6 +374,8 @@ static void site_clear(Site *site) {
   pt_walk_state_free(site->read);
   pt_walk_state_free(site->real);
   pt_walk_face_free(site->face);
+  pt_populate_guide_free(site->guide);
+  g_free(site->size);
   g_free(site->moves);
   g_free(site->before);
   GArray *lists[] = {site->origins, site->in, site->out, site->uses, site->operators};
@@ -403,12 +454,14 @@ static void set_border(Filling *f) {
     f->inputs[i].type = pt_finite_of(pt_walk_ref_type(site->real, b->ref));
     f->inputs[i].from = scaled(b->at, site->n_moves, f->n);
     f->inputs[i].optional = b->also;
+    f->inputs[i].size = size_at(site, b->ref);
   }
   for (guint i = 0; i < site->out->len; i++) {
     const Border *b = &g_array_index(site->out, Border, i);
     f->outputs[i].type = pt_finite_of(pt_walk_ref_type(site->real, b->ref));
     f->outputs[i].before = scaled(b->at, site->n_moves, f->n);
     f->outputs[i].shared = b->output == UINT32_MAX;
+    f->outputs[i].most = most_at(site, b->ref);
   }
 }
 
@@ -471,6 +524,34 @@ static PtWalkState *assemble(const Filling *f, const PtSolution *solution) {
   return s;
 }
 
+static PtPopulateProblem problem_of(const Filling *f, const PtArc *arcs, uint32_t n_arcs) {
+  const Site *site = f->site;
+  return (PtPopulateProblem){.n = f->n,
+                             .arcs = arcs,
+                             .n_arcs = n_arcs,
+                             .inputs = f->inputs,
+                             .n_inputs = site->in->len,
+                             .outputs = f->outputs,
+                             .n_outputs = site->out->len,
+                             .operators = (const PtOperator *)(void *)site->operators->data,
+                             .n_operators = site->operators->len,
+                             .widths = site->widths,
+                             .n_widths = site->n_widths,
+                             .extra = site->extra};
+}
+
+void pt_walk_maker_guide(PtWalkMaker *m, uint32_t index, bool at_random) {
+  Site *site = &m->sites[index];
+  if (!site->real || site->n_moves == 0)
+    return;
+  Filling f = {.m = m, .site = site, .n = site->n_moves};
+  set_border(&f);
+  PtPopulateProblem problem = problem_of(&f, NULL, 0);
+  site->guide = pt_populate_guide_new(&problem, at_random ? NULL : m->likelihood);
+  g_free(f.inputs);
+  g_free(f.outputs);
+}
+
 bool pt_walk_maker_fill(const PtWalkMaker *m, uint32_t index, uint32_t n, const PtArc *arcs,
                         uint32_t n_arcs, const PtPopulateOptions *options, PtRng *rng,
                         GPtrArray *out, PtPopulateStats *stats, GError **error) {
@@ -480,19 +561,10 @@ bool pt_walk_maker_fill(const PtWalkMaker *m, uint32_t index, uint32_t n, const 
     return true;
   Filling f = {.m = m, .site = site, .n = n};
   set_border(&f);
-  PtPopulateProblem problem = {.n = n,
-                               .arcs = arcs,
-                               .n_arcs = n_arcs,
-                               .inputs = f.inputs,
-                               .n_inputs = site->in->len,
-                               .outputs = f.outputs,
-                               .n_outputs = site->out->len,
-                               .operators = (const PtOperator *)(void *)site->operators->data,
-                               .n_operators = site->operators->len,
-                               .widths = site->widths,
-                               .n_widths = site->n_widths,
-                               .extra = site->extra};
-  bool ok = pt_populate_assign_operators(&problem, options, rng, NULL, solutions, stats, error);
+  PtPopulateProblem problem = problem_of(&f, arcs, n_arcs);
+  PtPopulateOptions with = *options;
+  with.guide = site->guide;
+  bool ok = pt_populate_assign_operators(&problem, &with, rng, NULL, solutions, stats, error);
   for (guint i = 0; ok && i < solutions->len; i++) {
     PtWalkState *s = assemble(&f, solutions->pdata[i]);
     if (s)

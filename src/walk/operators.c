@@ -1,6 +1,8 @@
 /* operators: the library's templates as operators for room populate, those that suit a piece. */
 #include "walk/maker.h"
 
+#include <math.h>
+
 #define PER_TOKEN 3 /* variants of one operator */
 #define OPERATORS 64
 #define ANY_OPERATORS 256
@@ -144,6 +146,99 @@ static void set_signs(PtOperator *op, const PtWalkTemplate *t) {
     set_power(op, t->slots[1].real);
 }
 
+/* ---- growth -----------------------------------------------------------------------------------
+ */
+/* Noise (docs/noise.md): log2 of the mean of |x|, of any sign and positive. */
+#define WEIGHT (-2.4)
+#define ROOT_MEAN_SQUARE (-1.7)
+#define POSITIVE 1.2
+
+/* gain: log2; where weights or constants decide, set_growth says more. */
+static const struct {
+  const char *op;
+  PtGrowth growth;
+  double gain;
+} growths[] = {
+    {"Add", PT_GROWTH_KEEPS, 0.4},
+    {"AveragePool", PT_GROWTH_KEEPS, -0.3},
+    {"BatchNormalization", PT_GROWTH_SCALED, ROOT_MEAN_SQUARE - POSITIVE / 2},
+    {"Clip", PT_GROWTH_KEEPS, 0},
+    {"Conv", PT_GROWTH_LINEAR, ROOT_MEAN_SQUARE},
+    {"ConvTranspose", PT_GROWTH_LINEAR, ROOT_MEAN_SQUARE},
+    {"Cos", PT_GROWTH_BOUNDED, 0},
+    {"Div", PT_GROWTH_QUOTIENT, 1},
+    {"Elu", PT_GROWTH_KEEPS, -0.5},
+    {"Erf", PT_GROWTH_BOUNDED, 0},
+    {"Exp", PT_GROWTH_EXP, 0},
+    {"Gelu", PT_GROWTH_KEEPS, -1},
+    {"Gemm", PT_GROWTH_LINEAR, ROOT_MEAN_SQUARE},
+    {"GlobalAveragePool", PT_GROWTH_KEEPS, -1},
+    {"GroupNormalization", PT_GROWTH_FIXED, WEIGHT},
+    {"HardSigmoid", PT_GROWTH_FIXED, -1},
+    {"HardSwish", PT_GROWTH_KEEPS, -1},
+    {"InstanceNormalization", PT_GROWTH_FIXED, WEIGHT},
+    {"LayerNormalization", PT_GROWTH_FIXED, WEIGHT},
+    {"LpNormalization", PT_GROWTH_FIXED, -2},
+    {"MatMul", PT_GROWTH_LINEAR, ROOT_MEAN_SQUARE},
+    {"MaxPool", PT_GROWTH_KEEPS, 0.7},
+    {"Mul", PT_GROWTH_PRODUCT, 0},
+    {"ReduceL1", PT_GROWTH_SUMS, 0},
+    {"ReduceL2", PT_GROWTH_SUMS, 0},
+    {"ReduceMax", PT_GROWTH_KEEPS, 1},
+    {"ReduceMean", PT_GROWTH_KEEPS, 0},
+    {"ReduceSum", PT_GROWTH_SUMS, 0},
+    {"Relu", PT_GROWTH_KEEPS, -0.7},
+    {"Sigmoid", PT_GROWTH_FIXED, -1},
+    {"Sin", PT_GROWTH_BOUNDED, 0},
+    {"Softmax", PT_GROWTH_SHARES, 0},
+    {"Sqrt", PT_GROWTH_POWER, 0.5},
+    {"Sub", PT_GROWTH_KEEPS, 0.4},
+    {"Tanh", PT_GROWTH_BOUNDED, 0},
+};
+
+static double size_of_constant(const PtTensor *t) {
+  double sum = 0;
+  for (size_t i = 0; t->data && i < t->count; i++)
+    sum += fabs(pt_tensor_float_at(t, i));
+  return t->count > 0 && sum > 0 ? log2(sum / (double)t->count) : 0;
+}
+
+/* What a constant beside the data does. */
+static void set_growth(PtOperator *op, const PtWalkTemplate *t) {
+  for (size_t i = 0; i < G_N_ELEMENTS(growths) && !t->domain[0]; i++)
+    if (g_str_equal(growths[i].op, t->op)) {
+      op->growth = growths[i].growth;
+      op->gain = growths[i].gain;
+    }
+  if (op->rule == PT_RULE_MATMUL) {
+    op->growth = PT_GROWTH_MATMUL;
+    op->gain = 0.3;
+  }
+  for (uint32_t i = 0; i < t->n_slots && t->n_slots == 2 && t->n_data == 1; i++) {
+    const PtWalkSlot *slot = &t->slots[i];
+    bool real = slot->kind == PT_SLOT_REAL && pt_dtype_is_float(slot->real->dtype);
+    double size = real ? size_of_constant(slot->real) : WEIGHT;
+    if (!real && slot->kind != PT_SLOT_WEIGHT)
+      continue;
+    if (g_str_equal(t->op, "Pow") && real) {
+      op->growth = PT_GROWTH_POWER;
+      op->gain = pt_tensor_float_at(slot->real, 0);
+    } else if (op->growth == PT_GROWTH_PRODUCT) {
+      op->gain = size;
+    } else if (op->growth == PT_GROWTH_QUOTIENT) {
+      op->gain = i == 0 ? size : real ? -size : -POSITIVE;
+      if (i == 0)
+        op->growth = PT_GROWTH_FIXED;
+    } else if (g_str_equal(t->op, "Add") || g_str_equal(t->op, "Sub")) {
+      op->growth = PT_GROWTH_FLOOR;
+      op->gain = size;
+    } else if (g_str_equal(t->op, "Min") && real) {
+      op->growth = PT_GROWTH_BOUNDED;
+      op->gain = size;
+    }
+  }
+}
+
 PtFiniteType pt_finite_of(const PtWalkType *t) {
   PtFiniteType f;
   G_STATIC_ASSERT(sizeof f == sizeof *t && PT_FINITE_RANK == PT_WALK_RANK);
@@ -178,6 +273,7 @@ bool pt_walk_operator(const PtWalkTemplate *t, uint32_t id, PtOperator *op) {
                      .dense = t->dense,
                      .commutes = commutes(t)};
   set_signs(op, t);
+  set_growth(op, t);
   if (rules[t->kind].has) {
     add_attributes(op, t);
     return add_slots(op, t);

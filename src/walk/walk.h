@@ -105,6 +105,8 @@ typedef struct PtWalkOutline {
   uint64_t arities;             /* bit i: there are operators with i operands */
 } PtWalkOutline;
 void pt_walk_maker_outline(const PtWalkMaker *maker, uint32_t i, PtWalkOutline *outline);
+/* Makes piece i ready for `draws`; once, before it is filled. Thread-safe for different i. */
+void pt_walk_maker_guide(PtWalkMaker *maker, uint32_t i, bool at_random);
 /* A piece made so. */
 typedef struct PtWalkState PtWalkMade;
 /* Appends what of `options` (max_solns, pct) solutions is a piece, the likeliest first; to be freed

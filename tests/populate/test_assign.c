@@ -190,6 +190,99 @@ static void test_exhaustive(const void *data) {
   g_assert_cmpuint(g_hash_table_size(all), ==, 0);
 }
 
+/* What is drawn without Z3 is among what brute force finds, none twice; Z3 then finds the rest, and
+ * nothing of it again. */
+static void test_draws(const void *data) {
+  bool guided = g_str_equal(data, "guided");
+  g_autoptr(GHashTable) all = by_brute_force(), rest = by_brute_force();
+  g_autoptr(PtLikelihood) likelihood = some_likelihood();
+  PtPopulateProblem p = tiny();
+  PtPopulateOptions options = {
+      .max_solns = 100000, .pct = 1, .draws = 300, .likelihood = guided ? likelihood : NULL};
+  PtPopulateGuide *guide = pt_populate_guide_new(&p, options.likelihood);
+  options.guide = guide;
+  for (uint32_t with_z3 = 0; with_z3 < 2; with_z3++) {
+    GHashTable *left = with_z3 ? rest : all;
+    PtPopulateStats stats;
+    options.only_draws = !with_z3;
+    g_autoptr(GPtrArray) found = solve_with(&p, &options, "7", &stats);
+    for (guint i = 0; i < found->len; i++) {
+      uint64_t hash = pt_solution_hash(&p, found->pdata[i]);
+      if (!g_hash_table_remove(left, &hash))
+        g_error("solution %u is none, or was there before", i);
+    }
+    g_assert_cmpuint(stats.drawn, >, guided ? 3 : 20);
+    g_assert_cmpuint(stats.queries > 0, ==, with_z3);
+  }
+  g_assert_cmpuint(g_hash_table_size(all), >, 0);
+  g_assert_cmpuint(g_hash_table_size(rest), ==, 0);
+  pt_populate_guide_free(guide);
+}
+
+/* A chain of sixty finds its way to another type at its end by itself. */
+static void test_draws_far(void) {
+  PtPopulateProblem p = tiny();
+  PtArc chain[60];
+  PtPopulateInput in = {.type = F(2, 4, 8)};
+  PtPopulateOutput out = {.type = F(2, 8, 4), .before = 61};
+  for (uint32_t i = 0; i < 60; i++)
+    chain[i] = (PtArc){i, i + 1};
+  p.n = 61;
+  p.arcs = chain;
+  p.n_arcs = 60;
+  p.inputs = &in;
+  p.n_inputs = 1;
+  p.outputs = &out;
+  p.n_outputs = 1;
+  PtPopulateGuide *guide = pt_populate_guide_new(&p, NULL);
+  PtPopulateOptions options = {
+      .max_solns = 10, .pct = 1, .draws = 10, .guide = guide, .only_draws = true};
+  g_autoptr(GPtrArray) found = solve_with(&p, &options, "8", NULL);
+  g_assert_cmpuint(found->len, ==, 10);
+  pt_populate_guide_free(guide);
+}
+
+/* Outputs stay as small as they have to, drawn or not: here, products are one too many. */
+static void test_growth(void) {
+  PtOperator own[G_N_ELEMENTS(operators)];
+  PtPopulateInput in[2];
+  PtPopulateOutput out[2];
+  PtPopulateProblem p = tiny();
+  memcpy(own, operators, sizeof own);
+  memcpy(in, inputs, sizeof in);
+  memcpy(out, outputs, sizeof out);
+  p.operators = own;
+  p.inputs = in;
+  p.outputs = out;
+  for (size_t i = 0; i < G_N_ELEMENTS(own); i++)
+    if (own[i].n_in == 2)
+      own[i].growth = PT_GROWTH_PRODUCT;
+  for (uint32_t i = 0; i < 2; i++) {
+    in[i].size = (PtSize){1, 5};
+    out[i].most = (PtSize){1.5, 6};
+  }
+  PtPopulateGuide *guide = pt_populate_guide_new(&p, NULL);
+  for (uint32_t drawn = 0; drawn < 2; drawn++) {
+    PtPopulateOptions options = {.max_solns = 100000, .pct = 1, .patience = 200};
+    PtPopulateStats stats;
+    if (drawn)
+      options.guide = guide, options.draws = 300, options.only_draws = true;
+    g_autoptr(GPtrArray) found = solve_with(&p, &options, "9", &stats);
+    /* node 2 always joins two values: there is no way */
+    g_assert_cmpuint(found->len, ==, 0);
+    g_assert_cmpuint(stats.large > 20, ==, drawn == 0);
+  }
+  out[0].most = out[1].most = (PtSize){2.5, 9};
+  PtPopulateOptions options = {.max_solns = 100, .pct = 1};
+  g_autoptr(GPtrArray) found = solve_with(&p, &options, "9", NULL);
+  g_assert_cmpuint(found->len, >, 0);
+  for (guint i = 0; i < found->len; i++) { /* one product after another would be too much */
+    const PtSolution *s = found->pdata[i];
+    g_assert_true(s->nodes[0].n_in + s->nodes[1].n_in < 4 || s->nodes[2].n_in < 2);
+  }
+  pt_populate_guide_free(guide);
+}
+
 static void test_keeps_likeliest(void) {
   g_autoptr(PtLikelihood) likelihood = some_likelihood();
   PtPopulateProblem p = tiny();
@@ -350,6 +443,10 @@ int main(int argc, char **argv) {
   g_test_add_data_func("/populate/exhaustive/plain", "plain", test_exhaustive);
   g_test_add_data_func("/populate/exhaustive/random", "random", test_exhaustive);
   g_test_add_data_func("/populate/exhaustive/guided", "guided", test_exhaustive);
+  g_test_add_data_func("/populate/draws/random", "random", test_draws);
+  g_test_add_data_func("/populate/draws/guided", "guided", test_draws);
+  g_test_add_func("/populate/draws/far", test_draws_far);
+  g_test_add_func("/populate/growth", test_growth);
   g_test_add_func("/populate/likeliest", test_keeps_likeliest);
   g_test_add_func("/populate/guides", test_guides);
   g_test_add_func("/populate/same-seed", test_same_seed);
