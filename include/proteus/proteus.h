@@ -24,6 +24,8 @@ typedef struct PtObfuscateOptions {
   const char *seed;   /* NULL: the system's random source. Who knows it can tell the real pieces */
   const char *mode;   /* NULL: the default; "modify", "walk", "generate", "random" */
   const char *corpus; /* NULL: the shipped one */
+  uint32_t steps;     /* r, of mode walk: from the real piece to the hidden centre, and from there;
+                         0: the default */
   bool plain;         /* the paper's partition, for comparison */
   unsigned threads;   /* 0: all */
   PtProgress progress;

@@ -37,7 +37,7 @@ typedef struct PtAuditBucket {
 } PtAuditBucket;
 typedef struct PtAuditModel {
   char *name;
-  GArray *lines;      /* PtAuditLine, an adversary each; the stack last but for the tuples */
+  GArray *lines;      /* PtAuditLine, an adversary each; then the stack, then whole tuples */
   uint32_t worst;     /* index of the line that keeps least */
   GPtrArray *buckets; /* PtAuditBucket, the weakest first; NULL in a survey */
 } PtAuditModel;
@@ -81,6 +81,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtAuditSurvey, pt_audit_survey_free)
 /* Trains all adversaries on the options' models and writes them for pt_audit_bundle. */
 bool pt_audit_learn(const PtAuditOptions *options, const char *path, GError **error);
 
+/* For who measures models apart from the rest: adversaries trained on options->models (NULL: all)
+ * that are of no family of `apart` (NULL at the end), written to `path`; and for each of those the
+ * folder of a generator that has not seen it, in options->work, which must be set: generators[i],
+ * caller frees. */
+bool pt_audit_apart(const PtAuditOptions *options, const char *const *apart, const char *path,
+                    char **generators, GError **error);
+
 /* Figure 6 of the paper: its adversary, its models, its n and k. */
 typedef struct PtPaperCell {
   double specificity, gamma, log10_candidates;
@@ -96,6 +103,20 @@ typedef struct PtPaperRow {
 } PtPaperRow;
 /* rows: PtPaperRow. */
 bool pt_audit_paper(const PtAuditOptions *options, GArray *rows, GError **error);
+
+/* ---- trade-offs: what n, k and r cost and buy ---------------------------------------------------
+ */
+typedef struct PtSweepRow {
+  const char *model; /* borrowed */
+  char varied;       /* 'n', 'k' or 'r': the others are as they are in the middle */
+  uint32_t n, k, r;
+  uint32_t buckets, candidates; /* distinct buckets; files */
+  double bits, most_bits, kept; /* of the model, against the adversary that tells most */
+  const char *worst;            /* that adversary; static */
+  double log10_candidates;      /* the paper's count, against the paper's adversary */
+  double obfuscate_seconds, optimize_seconds;
+  double slowdown; /* of the optimized model over best attainable - 1 */
+} PtSweepRow;
 
 /* ---- the questionnaire ----------------------------------------------------------------------- */
 typedef struct PtQuizItem {

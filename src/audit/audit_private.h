@@ -6,6 +6,8 @@
  * adversary_*.c        one adversary a file; table.c: a row each
  * logit.c              conditional logistic regression: which of a bucket is the real one
  * measure.c            posteriors, bits kept, area, ranks, beta, candidates
+ * likeness.c, tuples.c  how two candidates are alike; the law of whole tuples; whole.c: what it and
+ *                      all adversaries leave of the real one
  * contest.c            every adversary against every target, each trained on the other families */
 #ifndef PT_AUDIT_PRIVATE_H
 #define PT_AUDIT_PRIVATE_H
@@ -87,9 +89,14 @@ typedef struct PtCase {
   uint32_t model, family, seed; /* index of the model, of its family of near-duplicates, the run */
   PtCaseBucket *buckets;        /* [n_buckets] distinct pieces, those with at least one sentinel */
   uint32_t n_buckets;
-  GPtrArray *sights; /* PtSight, bucket by bucket, in order of random ids */
-  uint32_t *real;    /* [n_buckets] truth, index in the bucket; NULL where it is hidden */
+  GPtrArray *sights;     /* PtSight, bucket by bucket, in order of random ids */
+  uint32_t *real;        /* [n_buckets] truth, index in the bucket; NULL where it is hidden */
+  struct PtAlike *alike; /* kept from one training to the next */
 } PtCase;
+typedef struct PtAlike {
+  GMutex lock;
+  float *rows; /* adversary_tuples.c's, of a case with truth; NULL: not yet */
+} PtAlike;
 PtCase *pt_case_new(const char *name);
 void pt_case_free(PtCase *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtCase, pt_case_free)
@@ -115,13 +122,17 @@ typedef struct PtLab {
   unsigned threads;
   PtProgress progress;
 } PtLab;
-/* Finds families (kept in the folder). groups: families are dealt into so many, and a generator
- * leaves out a whole group: fewer to train, each knowing less; 0: one a family. */
+/* What is made is kept in the folder, in one named by the program's version, the shipped generator
+ * and the corpus, so that nothing old is taken for new. groups: families are dealt into so many,
+ * and a generator leaves out a whole group: fewer to train, each knowing less; 0: one a family. */
 PtLab *pt_lab_open(const char *folder, const char *corpus, uint32_t groups, unsigned threads,
                    const PtProgress *progress, GError **error);
 void pt_lab_close(PtLab *work);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtLab, pt_lab_close)
 uint32_t pt_lab_model(const PtLab *work, const char *name); /* PT_NONE: there is none */
+/* The folder of a generator that has seen no model of the group; trained if it is not there yet.
+ * Caller frees. */
+char *pt_lab_generator(const PtLab *work, uint32_t group, GError **error);
 typedef struct PtRunOptions {
   uint32_t model, seed, n, k; /* n 0: auto */
   const char *mode;           /* as obfuscate's */
@@ -137,6 +148,8 @@ PtCase *pt_lab_case(const PtLab *work, const PtRunOptions *options, GError **err
 /* All runs that the options ask for. */
 bool pt_audit_cases(const PtLab *lab, const PtAuditOptions *options, GPtrArray *cases,
                     GError **error);
+bool pt_audit_learn_in(const PtLab *lab, const PtAuditOptions *options, const char *path,
+                       GError **error);
 /* A lab in options->work, or in a temporary folder, which the caller removes and frees. */
 PtLab *pt_audit_lab(const PtAuditOptions *options, char **temporary, GError **error);
 
@@ -173,6 +186,7 @@ typedef struct PtTraining {
   PtProgress progress;
 } PtTraining;
 
+struct PtTuples;
 /* The door. score: a number for each candidate of the target, the higher the likelier real within
  * its bucket; deterministic. train may be NULL, then state is NULL. */
 typedef struct PtAdversary {
@@ -186,6 +200,9 @@ typedef struct PtAdversary {
   void (*free)(void *state);
   void (*write)(const void *state, GByteArray *out); /* NULL: there is no state */
   void *(*read)(PtReader *reader);                   /* NULL if it is malformed */
+  /* What it says of whole tuples, base 0; caller pt_tuples_clear. NULL: it looks at each bucket by
+   * itself; false: it has nothing to say. */
+  bool (*tuples)(const void *state, const PtCase *target, unsigned threads, struct PtTuples *out);
 } PtAdversary;
 extern const PtAdversary *const pt_adversaries[]; /* NULL at the end */
 const PtAdversary *pt_adversary_find(const char *name);
@@ -195,10 +212,47 @@ extern const PtAdversary pt_adversary_centre, pt_adversary_edge, pt_adversary_st
     pt_adversary_twin_near, pt_adversary_twin_gap, pt_adversary_twin_far, pt_adversary_habits,
     pt_adversary_rare, pt_adversary_sequences_high, pt_adversary_sequences_low,
     pt_adversary_pi_high, pt_adversary_pi_low, pt_adversary_files, pt_adversary_numbers,
-    pt_adversary_paths, pt_adversary_trees, pt_adversary_paper, pt_adversary_network;
+    pt_adversary_paths, pt_adversary_trees, pt_adversary_paper, pt_adversary_network,
+    pt_adversary_tuples;
 
 /* Features that show in at least `least` families: id -> column + 1; how many. */
 GHashTable *pt_common_features(GPtrArray *targets, uint32_t least, uint32_t *count);
+
+/* ---- whole tuples ------------------------------------------------------------------------------
+ * A tuple has one candidate of each bucket. */
+#define PT_LIKENESS 36
+typedef struct PtLikeness PtLikeness;
+/* Borrows the case. */
+PtLikeness *pt_likeness_new(const PtCase *target);
+void pt_likeness_free(PtLikeness *likeness);
+/* out[PT_LIKENESS]: how candidates a and b of the case are alike; the more the higher. Symmetric up
+ * to rounding. */
+void pt_likeness(const PtLikeness *likeness, uint32_t a, uint32_t b, float *out);
+
+/* Their law: odds of exp(sum of base + strength * (sum of alone + sum of pairs)). */
+typedef struct PtTuples {
+  uint32_t n;                  /* buckets, which follow each other from candidate 0 on */
+  const PtCaseBucket *buckets; /* borrowed */
+  double *base, *alone;        /* [candidates] */
+  float *pair;                 /* [candidates][candidates], symmetric; NULL: 0 */
+} PtTuples;
+void pt_tuples_clear(PtTuples *tuples);
+/* tuple[buckets]: candidates; the real ones of a case with truth. */
+void pt_tuples_real(const PtCase *target, uint32_t *tuple);
+/* By going through all: log of the share of a tuple (or NULL), marginals[candidates] (or NULL).
+ * False: there are more than ten millions. */
+bool pt_tuples_exact(const PtTuples *tuples, const uint32_t *tuple, double strength,
+                     double *log_share, double *marginals);
+typedef struct PtTupleDraw {
+  const double *strengths; /* [n_strengths] ascending, from 0 */
+  uint32_t n_strengths, particles;
+  PtSeed seed;
+} PtTupleDraw;
+/* The same for each strength, estimated: log_share[n_strengths] (with a tuple),
+ * marginals[n_strengths][candidates] (or NULL). Annealed importance sampling (Neal, 2001) with
+ * resampling; work grows with particles * candidates * buckets. */
+void pt_tuples_draw(const PtTuples *tuples, const uint32_t *tuple, const PtTupleDraw *how,
+                    double *log_share, double *marginals);
 
 /* ---- conditional logistic regression -----------------------------------------------------------
  * Rows are candidates, groups are buckets, one of each is real: the posterior in a group is the
@@ -276,11 +330,18 @@ typedef struct PtContestRow {
   PtBucketResult **results; /* [targets][buckets] */
   double seconds;
 } PtContestRow;
+/* Whole tuples: by the stack of all adversaries but tuples, calibrated, and by pairs so strong. */
+typedef struct PtWhole {
+  PtCalibration how;
+  double strength;
+} PtWhole;
 typedef struct PtContest {
   GPtrArray *targets; /* PtCase with truth */
   uint32_t *fold;     /* [targets] */
   uint32_t n_folds, n_rows;
-  PtContestRow *rows; /* adversaries that could play, the stack last */
+  PtContestRow *rows; /* adversaries that could play, the stack, whole tuples */
+  void **states;      /* [folds] of pt_adversary_tuples; NULL: it does not play */
+  PtWhole whole;      /* fitted on all cases */
   PtSeed seed;
   unsigned threads;
   PtProgress progress;
@@ -308,12 +369,26 @@ typedef struct PtSummary {
 PtContest *pt_contest_bare(GPtrArray *cases, uint32_t rows);
 PtContestRow *pt_contest_add_row(PtContest *contest, const char *name, const char *looks,
                                  const char *remedy);
-/* Weights of the stack, fitted on all cases: w[rows] (the stack's own is 0). */
-void pt_contest_stack(const PtContest *contest, double *w);
+/* Weights of a stack of the first `rows`, fitted on all cases: w[rows]. */
+void pt_contest_stack(const PtContest *contest, uint32_t rows, double *w);
 /* out[candidates of case i]: the weighed sum of the first rows, each in deviations of the bucket.
  */
 void pt_contest_weigh(const PtContest *contest, uint32_t i, const double *w, uint32_t rows,
                       double *out);
+/* Calibrated on all cases but those of fold `except`. */
+PtCalibration pt_contest_calibrate(const PtContest *contest, double **scores, uint32_t except);
+/* scores[case]: the stack of the first rows, each case weighed as the other folds taught. */
+void pt_contest_stack_others(const PtContest *contest, uint32_t rows, double **scores);
+/* whole.c: adds the row of whole tuples to a contest in which `adversary` left its states; rows:
+ * those that count by themselves. */
+void pt_contest_whole(PtContest *contest, const PtAdversary *adversary, uint32_t rows);
+/* The same for one case, as fitted before; base[candidates]: scores of the stack. */
+void pt_whole_hear(PtContest *contest, const PtAdversary *adversary, const void *state,
+                   const PtWhole *whole, const double *base);
+#define PT_WHOLE_NAME "whole-model"
+#define PT_WHOLE_LOOKS                                                                             \
+  "whole tuples: what all say of each candidate, and which pairs look like one model's"
+#define PT_WHOLE_REMEDY "what the strongest of the others says"
 #define PT_STACK_NAME "stack"
 #define PT_STACK_LOOKS "all of the others, weighed as other models taught"
 #define PT_STACK_REMEDY "what the strongest of the others says"
@@ -328,10 +403,13 @@ typedef struct PtSeat {
   void *state;
   PtCalibration how;
   double weight; /* in the stack */
+  double base;   /* in the stack that whole tuples start from */
 } PtSeat;
 typedef struct PtJury {
   GArray *seats; /* PtSeat */
   PtCalibration stack;
+  bool has_whole;
+  PtWhole whole;
 } PtJury;
 /* On all cases of a contest, calibrated and stacked by what was scored in it on unseen families.
  * The cases must outlive the jury. */
@@ -339,6 +417,10 @@ PtJury *pt_jury_train(PtContest *contest);
 bool pt_jury_write(const PtJury *jury, const char *path, GError **error);
 /* NULL: the one shipped. Hostile input. */
 PtJury *pt_jury_read(const char *path, GError **error);
+/* What a file has, without compression; NULL: it is malformed. Hostile input. */
+GByteArray *pt_jury_bytes(const PtJury *jury);
+PtJury *pt_jury_parse(const void *data, size_t size);
+PtJury *pt_jury_new(void); /* without seats */
 /* What each says about one case. */
 PtContest *pt_jury_hear(const PtJury *jury, PtCase *one);
 void pt_jury_free(PtJury *jury);

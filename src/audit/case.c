@@ -11,6 +11,8 @@ PtCase *pt_case_new(const char *name) {
   PtCase *t = g_new0(PtCase, 1);
   t->name = g_strdup(name);
   t->sights = g_ptr_array_new_with_free_func((GDestroyNotify)pt_sight_free);
+  t->alike = g_new0(PtAlike, 1);
+  g_mutex_init(&t->alike->lock);
   return t;
 }
 
@@ -21,6 +23,9 @@ void pt_case_free(PtCase *t) {
   g_free(t->buckets);
   g_free(t->real);
   g_ptr_array_unref(t->sights);
+  g_mutex_clear(&t->alike->lock);
+  g_free(t->alike->rows);
+  g_free(t->alike);
   g_free(t);
 }
 

@@ -4,6 +4,7 @@
 #include "audit/audit_private.h"
 
 #include <math.h>
+#include <string.h>
 
 static void deal(PtContest *c, uint32_t folds) {
   uint32_t n = c->targets->len;
@@ -56,7 +57,9 @@ static void play_fold(size_t fold, void *data) {
       hide(c->targets->pdata[i], &blind);
       a->score(state, &blind, scores[i]);
     }
-  if (a->free && state)
+  if (a->tuples && c->states)
+    c->states[fold] = state;
+  else if (a->free && state)
     a->free(state);
 }
 
@@ -121,33 +124,36 @@ void pt_contest_weigh(const PtContest *c, uint32_t i, const double *w, uint32_t 
   }
 }
 
-void pt_contest_stack(const PtContest *c, double *w) {
-  uint32_t rows = c->n_rows;
-  while (rows && !pt_adversary_find(c->rows[rows - 1].name))
-    rows--;
+void pt_contest_stack(const PtContest *c, uint32_t rows, double *w) {
   if (rows)
     fit_stack(c, rows, PT_NONE, w);
 }
 
-static void stack_fold(PtContest *c, PtContestRow *row, uint32_t rows, uint32_t fold) {
+void pt_contest_stack_others(const PtContest *c, uint32_t rows, double **scores) {
   g_autofree double *w = g_new0(double, (gsize)rows + 1);
-  fit_stack(c, rows, fold, w);
-  for (guint i = 0; i < c->targets->len; i++)
-    if (c->fold[i] == fold)
-      pt_contest_weigh(c, i, w, rows, row->scores[i]);
+  for (uint32_t fold = 0; fold < c->n_folds; fold++) {
+    memset(w, 0, rows * sizeof *w);
+    fit_stack(c, rows, fold, w);
+    for (guint i = 0; i < c->targets->len; i++)
+      if (c->fold[i] == fold)
+        pt_contest_weigh(c, i, w, rows, scores[i]);
+  }
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
+PtCalibration pt_contest_calibrate(const PtContest *c, double **scores, uint32_t except) {
+  g_autoptr(GPtrArray) targets = g_ptr_array_new(), known = g_ptr_array_new();
+  for (guint i = 0; i < c->targets->len; i++)
+    if (c->fold[i] != except || c->n_folds == 1) {
+      g_ptr_array_add(targets, c->targets->pdata[i]);
+      g_ptr_array_add(known, scores[i]);
+    }
+  return pt_calibrate(targets, known);
+}
+
 static void calibrate(PtContest *c, PtContestRow *row) {
   for (uint32_t fold = 0; fold < c->n_folds; fold++) {
-    g_autoptr(GPtrArray) targets = g_ptr_array_new();
-    g_autoptr(GPtrArray) scores = g_ptr_array_new();
-    for (guint i = 0; i < c->targets->len; i++)
-      if (c->fold[i] != fold || c->n_folds == 1) {
-        g_ptr_array_add(targets, c->targets->pdata[i]);
-        g_ptr_array_add(scores, row->scores[i]);
-      }
-    PtCalibration how = pt_calibrate(targets, scores);
+    PtCalibration how = pt_contest_calibrate(c, row->scores, fold);
     for (guint i = 0; i < c->targets->len; i++)
       if (c->fold[i] == fold)
         pt_results(c->targets->pdata[i], row->scores[i], &how, row->results[i]);
@@ -182,7 +188,7 @@ PtContest *pt_contest_new(GPtrArray *targets, const PtContestOptions *options, c
   uint32_t n = 0;
   while (pt_adversaries[n])
     n++;
-  PtContest *c = pt_contest_bare(targets, n + 1);
+  PtContest *c = pt_contest_bare(targets, n + 2);
   c->seed = *seed;
   c->threads = options->threads;
   c->progress = options->progress;
@@ -193,6 +199,8 @@ PtContest *pt_contest_new(GPtrArray *targets, const PtContestOptions *options, c
         (options->quick && adversary->heavy) || !can_play(c, adversary))
       continue;
     PtContestRow *row = pt_contest_add_row(c, adversary->name, adversary->looks, adversary->remedy);
+    if (adversary->tuples)
+      c->states = g_new0(void *, (gsize)c->n_folds + 1);
     double start = pt_clock();
     Playing playing = {c, adversary, row->scores};
     pt_progress(&c->progress, adversary->name, a, n);
@@ -203,9 +211,11 @@ PtContest *pt_contest_new(GPtrArray *targets, const PtContestOptions *options, c
   if (c->n_rows > 1 && c->n_folds > 1) {
     uint32_t rows = c->n_rows;
     PtContestRow *row = pt_contest_add_row(c, PT_STACK_NAME, PT_STACK_LOOKS, PT_STACK_REMEDY);
-    for (uint32_t fold = 0; fold < c->n_folds; fold++)
-      stack_fold(c, row, rows, fold);
+    pt_contest_stack_others(c, rows, row->scores);
     calibrate(c, row);
+    pt_progress(&c->progress, PT_WHOLE_NAME, n, n);
+    if (c->states)
+      pt_contest_whole(c, &pt_adversary_tuples, rows - 1);
   }
   return c;
 }
@@ -221,6 +231,10 @@ void pt_contest_free(PtContest *c) {
     g_free(c->rows[a].scores);
     g_free(c->rows[a].results);
   }
+  for (uint32_t fold = 0; c->states && fold < c->n_folds; fold++)
+    if (c->states[fold])
+      pt_adversary_tuples.free(c->states[fold]);
+  g_free(c->states);
   g_free(c->rows);
   g_free(c->fold);
   g_ptr_array_unref(c->targets);

@@ -13,6 +13,7 @@
 G_DEFINE_QUARK(pt - audit - error - quark, pt_audit_error)
 
 #define FAMILIES "families.txt"
+#define KEY_DIGITS 12
 
 /* ---- public models --------------------------------------------------------------------------- */
 static PtGraph *read_model(const PtLab *w, uint32_t model, GError **error) {
@@ -95,6 +96,38 @@ static bool list_models(PtLab *w, GError **error) {
   return files->len >= 2;
 }
 
+/* ---- what is kept is of these files -----------------------------------------------------------
+ */
+static bool add_file(GString *key, const char *path, GError **error) {
+  g_autofree char *sum = pt_sha256_file(path, error);
+  if (sum)
+    g_string_append_printf(key, "%s\n", sum);
+  return sum != NULL;
+}
+
+/* Another program, generator or corpus makes other runs: a folder each. The shipped generator
+ * stands for the code that trained it. */
+static bool enter_folder(PtLab *w, GError **error) {
+  static const char *const data[] = {"walk.bin", "pieces.bin", "topology.bin"};
+  g_autoptr(GString) key = g_string_new(PROTEUS_VERSION "\n");
+  for (size_t i = 0; i < G_N_ELEMENTS(data); i++) {
+    g_autofree char *path = pt_data_find(data[i]);
+    if (path && !add_file(key, path, error))
+      return false;
+  }
+  for (guint i = 0; i < w->names->len; i++) {
+    g_autofree char *name = g_strconcat(w->names->pdata[i], ".onnx", NULL);
+    g_autofree char *path = g_build_filename(w->corpus, name, NULL);
+    g_string_append_printf(key, "%s\n", name);
+    if (!add_file(key, path, error))
+      return false;
+  }
+  g_autofree char *sum = pt_sha256_hex(key->str, key->len), *outer = w->folder;
+  sum[KEY_DIGITS] = '\0';
+  w->folder = g_build_filename(outer, sum, NULL);
+  return pt_dir_make(outer, error) && pt_dir_make(w->folder, error);
+}
+
 PtLab *pt_lab_open(const char *folder, const char *corpus, uint32_t groups, unsigned threads,
                    const PtProgress *progress, GError **error) {
   g_autoptr(PtLab) w = g_new0(PtLab, 1);
@@ -104,7 +137,7 @@ PtLab *pt_lab_open(const char *folder, const char *corpus, uint32_t groups, unsi
                .threads = threads};
   if (progress)
     w->progress = *progress;
-  if (!list_models(w, error) || !pt_dir_make(w->folder, error))
+  if (!list_models(w, error) || !enter_folder(w, error))
     return NULL;
   w->family = g_new0(uint32_t, (gsize)w->names->len + 1);
   w->group = g_new0(uint32_t, (gsize)w->names->len + 1);
@@ -135,8 +168,7 @@ uint32_t pt_lab_model(const PtLab *w, const char *name) {
 
 /* ---- generators that have not seen a family ---------------------------------------------------
  */
-/* The folder of the group's generator; caller frees. */
-static char *trained_folder(const PtLab *w, uint32_t group, GError **error) {
+char *pt_lab_generator(const PtLab *w, uint32_t group, GError **error) {
   g_autofree char *name = g_strdup_printf("without-%u-of-%u", group, w->n_groups);
   g_autofree char *folder = g_build_filename(w->folder, name, NULL);
   g_autofree char *walk = g_build_filename(folder, "walk.bin", NULL);
@@ -224,7 +256,7 @@ PtCase *pt_lab_case(const PtLab *w, const PtRunOptions *o, GError **error) {
 PtCase *pt_lab_case_ids(const PtLab *w, const PtRunOptions *o, char **bundle_out, GPtrArray *ids,
                         GError **error) {
   const char *name = w->names->pdata[o->model];
-  g_autofree char *data = o->shipped ? NULL : trained_folder(w, w->group[o->model], error);
+  g_autofree char *data = o->shipped ? NULL : pt_lab_generator(w, w->group[o->model], error);
   if (!data && !o->shipped)
     return NULL;
   g_autofree char *run = g_strdup_printf("%s-%s-n%u-k%u-%u-of-%u", name, o->mode, o->n, o->k,

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #define MAX_RAW ((size_t)1 << 28)
-static const char magic[8] = {'P', 'T', 'A', 'U', 'D', 'T', 0, 1};
+#define MOST_WEIGHT 1e6
+static const char magic[8] = {'P', 'T', 'A', 'U', 'D', 'T', 0, 2}; /* the last: version */
 
 /* ---- values ---------------------------------------------------------------------------------- */
 void pt_put(GByteArray *out, const void *data, size_t size) {
@@ -80,76 +81,6 @@ GHashTable *pt_take_table(PtReader *r, uint32_t most) {
   return table;
 }
 
-/* ---- the jury -------------------------------------------------------------------------------- */
-void pt_jury_free(PtJury *j) {
-  if (!j)
-    return;
-  for (guint i = 0; i < j->seats->len; i++) {
-    PtSeat *s = &g_array_index(j->seats, PtSeat, i);
-    if (s->state && s->adversary->free)
-      s->adversary->free(s->state);
-  }
-  g_array_unref(j->seats);
-  g_free(j);
-}
-
-static PtJury *jury_new(void) {
-  PtJury *j = g_new0(PtJury, 1);
-  j->seats = g_array_new(FALSE, TRUE, sizeof(PtSeat));
-  return j;
-}
-
-PtJury *pt_jury_train(PtContest *c) {
-  PtJury *j = jury_new();
-  g_autofree double *w = g_new0(double, (gsize)c->n_rows + 1);
-  g_autoptr(GPtrArray) scores = g_ptr_array_new();
-  uint32_t n = c->n_rows;
-  pt_contest_stack(c, w);
-  for (uint32_t a = 0; a < n; a++) {
-    const PtAdversary *adversary = pt_adversary_find(c->rows[a].name);
-    g_ptr_array_set_size(scores, 0);
-    for (guint i = 0; i < c->targets->len; i++)
-      g_ptr_array_add(scores, c->rows[a].scores[i]);
-    PtCalibration how = pt_calibrate(c->targets, scores);
-    if (!adversary) { /* the stack */
-      j->stack = how;
-      continue;
-    }
-    PtSeat seat = {.adversary = adversary, .how = how, .weight = w[a]};
-    PtTraining training = {.targets = c->targets,
-                           .seed = pt_seed_derive(&c->seed, adversary->name, UINT32_MAX),
-                           .threads = c->threads};
-    pt_progress(&c->progress, "training adversaries", a, n);
-    if (adversary->train)
-      seat.state = adversary->train(&training);
-    g_array_append_val(j->seats, seat);
-  }
-  return j;
-}
-
-/* A contest with one case and the jury's calibrations. */
-PtContest *pt_jury_hear(const PtJury *j, PtCase *one) {
-  g_autoptr(GPtrArray) cases = g_ptr_array_new();
-  g_ptr_array_add(cases, one);
-  PtContest *c = pt_contest_bare(cases, j->seats->len + 1);
-  PtCase blind = *one;
-  blind.real = NULL;
-  g_autofree double *w = g_new0(double, (gsize)j->seats->len + 1);
-  for (guint i = 0; i < j->seats->len; i++) {
-    const PtSeat *s = &g_array_index(j->seats, PtSeat, i);
-    PtContestRow *row =
-        pt_contest_add_row(c, s->adversary->name, s->adversary->looks, s->adversary->remedy);
-    s->adversary->score(s->state, &blind, row->scores[0]);
-    pt_results(one, row->scores[0], &s->how, row->results[0]);
-    w[i] = s->weight;
-  }
-  uint32_t rows = c->n_rows;
-  PtContestRow *stack = pt_contest_add_row(c, PT_STACK_NAME, PT_STACK_LOOKS, PT_STACK_REMEDY);
-  pt_contest_weigh(c, 0, w, rows, stack->scores[0]);
-  pt_results(one, stack->scores[0], &j->stack, stack->results[0]);
-  return c;
-}
-
 /* ---- the file -------------------------------------------------------------------------------- */
 static void put_calibration(GByteArray *out, const PtCalibration *how) {
   pt_put_double(out, how->t);
@@ -164,9 +95,12 @@ static PtCalibration take_calibration(PtReader *r) {
   return how;
 }
 
-bool pt_jury_write(const PtJury *j, const char *path, GError **error) {
-  g_autoptr(GByteArray) raw = g_byte_array_new();
+GByteArray *pt_jury_bytes(const PtJury *j) {
+  GByteArray *raw = g_byte_array_new();
   put_calibration(raw, &j->stack);
+  pt_put_u32(raw, j->has_whole);
+  put_calibration(raw, &j->whole.how);
+  pt_put_double(raw, j->whole.strength);
   pt_put_u32(raw, j->seats->len);
   for (guint i = 0; i < j->seats->len; i++) {
     const PtSeat *s = &g_array_index(j->seats, PtSeat, i);
@@ -177,15 +111,20 @@ bool pt_jury_write(const PtJury *j, const char *path, GError **error) {
     pt_put(raw, s->adversary->name, strlen(s->adversary->name));
     put_calibration(raw, &s->how);
     pt_put_double(raw, s->weight);
+    pt_put_double(raw, s->base);
     pt_put_u32(raw, state->len);
     pt_put(raw, state->data, state->len);
   }
+  return raw;
+}
+
+bool pt_jury_write(const PtJury *j, const char *path, GError **error) {
+  g_autoptr(GByteArray) raw = pt_jury_bytes(j), file = g_byte_array_new();
   g_autoptr(GBytes) packed = pt_data_pack(raw->data, raw->len, SIZE_MAX);
   if (!packed) {
     g_set_error(error, PT_AUDIT_ERROR, PT_ERR_INTERNAL, "%s cannot be compressed", path);
     return false;
   }
-  g_autoptr(GByteArray) file = g_byte_array_new();
   pt_put(file, magic, sizeof magic);
   gsize size;
   const void *data = g_bytes_get_data(packed, &size);
@@ -200,6 +139,8 @@ static bool take_seat(PtReader *r, PtJury *j) {
   const PtAdversary *adversary = name ? pt_adversary_find(name) : NULL;
   PtSeat seat = {.adversary = adversary, .how = take_calibration(r)};
   seat.weight = pt_take_double(r);
+  seat.base = pt_take_double(r);
+  r->ok &= fabs(seat.weight) <= MOST_WEIGHT && fabs(seat.base) <= MOST_WEIGHT;
   uint32_t size = pt_take_u32(r);
   const uint8_t *state = pt_take(r, size);
   if (!r->ok || !adversary)
@@ -211,28 +152,35 @@ static bool take_seat(PtReader *r, PtJury *j) {
   return own.ok && own.at == size;
 }
 
+PtJury *pt_jury_parse(const void *data, size_t size) {
+  g_autoptr(PtJury) j = pt_jury_new();
+  PtReader r = {data, size, 0, true};
+  j->stack = take_calibration(&r);
+  j->has_whole = pt_take_u32(&r) != 0;
+  j->whole.how = take_calibration(&r);
+  j->whole.strength = pt_take_double(&r);
+  r.ok &= j->whole.strength >= 0;
+  uint32_t n = pt_take_u32(&r);
+  for (uint32_t i = 0; r.ok && i < n; i++)
+    r.ok = take_seat(&r, j);
+  return r.ok && r.at == r.size ? g_steal_pointer(&j) : NULL;
+}
+
 PtJury *pt_jury_read(const char *path, GError **error) {
   g_autofree char *found = NULL;
   g_autoptr(GBytes) file = pt_data_open(path, "audit.bin", "proteus audit --learn", MAX_RAW,
                                         PT_AUDIT_ERROR, &found, error);
   if (!file)
     return NULL;
-  gsize size;
+  gsize size, raw_size = 0;
   const uint8_t *data = g_bytes_get_data(file, &size);
   g_autoptr(GBytes) raw = size > sizeof magic && memcmp(data, magic, sizeof magic) == 0
                               ? pt_data_unpack(data + sizeof magic, size - sizeof magic, MAX_RAW)
                               : NULL;
-  g_autoptr(PtJury) j = jury_new();
-  PtReader r = {.ok = raw != NULL};
-  if (raw)
-    r.data = g_bytes_get_data(raw, &r.size);
-  j->stack = take_calibration(&r);
-  uint32_t n = pt_take_u32(&r);
-  for (uint32_t i = 0; r.ok && i < n; i++)
-    r.ok = take_seat(&r, j);
-  if (r.ok && r.at == r.size)
-    return g_steal_pointer(&j);
-  g_set_error(error, PT_AUDIT_ERROR, PT_ERR_INPUT,
-              "%s is damaged or of another version: get it anew", found);
-  return NULL;
+  const void *bytes = raw ? g_bytes_get_data(raw, &raw_size) : NULL;
+  PtJury *j = bytes ? pt_jury_parse(bytes, raw_size) : NULL;
+  if (!j)
+    g_set_error(error, PT_AUDIT_ERROR, PT_ERR_INPUT,
+                "%s is damaged or of another version: get it anew", found);
+  return j;
 }

@@ -22,6 +22,7 @@ const PtAdversary *const pt_adversaries[] = {&pt_adversary_centre,
                                              &pt_adversary_trees,
                                              &pt_adversary_paper,
                                              &pt_adversary_network,
+                                             &pt_adversary_tuples, /* last: whole.c */
                                              NULL};
 
 const PtAdversary *pt_adversary_find(const char *name) {

@@ -1,6 +1,7 @@
 /* audit.c: what could an adversary tell? Reaches past the public API: the audit is for who keeps
  * the secret, or builds Proteus. */
 #include "audit/audit.h"
+#include "cli/audit_sweep.h"
 #include "cli/cli.h"
 #include "runtime/runtime.h"
 
@@ -8,19 +9,21 @@
 
 typedef struct Asked {
   char *bundle, *secret, *model, *table, *quiz, *html, *corpus, *work, *models, *only, *mode, *seed,
-      *n, *k, *seeds, *folds, *threads, *learn, *adversaries;
+      *n, *k, *seeds, *folds, *threads, *learn, *adversaries, *svg;
 } Asked;
 
 static void asked_clear(Asked *a) {
-  char **all[] = {&a->bundle, &a->secret,  &a->model, &a->table,      &a->quiz,
-                  &a->html,   &a->corpus,  &a->work,  &a->models,     &a->only,
-                  &a->mode,   &a->seed,    &a->n,     &a->k,          &a->seeds,
-                  &a->folds,  &a->threads, &a->learn, &a->adversaries};
+  char **all[] = {&a->bundle, &a->secret,  &a->model, &a->table,       &a->quiz,
+                  &a->html,   &a->corpus,  &a->work,  &a->models,      &a->only,
+                  &a->mode,   &a->seed,    &a->n,     &a->k,           &a->seeds,
+                  &a->folds,  &a->threads, &a->learn, &a->adversaries, &a->svg};
   for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
     g_clear_pointer(all[i], g_free);
 }
 
-static const char *const tables[] = {"paper", "all", NULL};
+static const char *const tables[] = {"paper", "all", "sweep", NULL};
+/* What is swept over, unless --models says: a residual, a branching and a small one. */
+static const char *const swept[] = {"resnet50", "googlenet", "mobilenet_v2", NULL};
 
 /* The public models that came with the source: beside the data files. */
 static char *shipped_corpus(void) {
@@ -37,7 +40,7 @@ static bool check(PtCli *cli, Asked *a, PtAuditOptions *o, GError **error) {
   int kinds = (a->bundle != NULL) + (a->table != NULL) + (a->quiz != NULL) + (a->learn != NULL);
   if (kinds != 1) {
     g_set_error(error, PT_CLI_ERROR, PT_ERR_USAGE,
-                "audit takes one of --bundle DIR, --table paper, --table all, --quiz OUT.html and "
+                "audit takes one of --bundle DIR, --table paper|all|sweep, --quiz OUT.html and "
                 "--learn FILE");
     return false;
   }
@@ -79,9 +82,28 @@ static int run_survey(PtCli *cli, const PtAuditOptions *o) {
   return pt_cli_result(cli, pt_json_survey(survey), pt_text_survey(survey), PT_EXIT_DONE);
 }
 
+/* Adversaries learn from what is left of the corpus: one run a model, no more than it takes. */
+static int run_sweep(PtCli *cli, const Asked *a, const PtAuditOptions *o) {
+  GError *error = NULL;
+  PtAuditOptions audit = *o;
+  const char *const *models = o->models ? o->models : swept;
+  audit.models = NULL;
+  audit.seeds = o->seeds ? o->seeds : 1;
+  audit.folds = o->folds ? o->folds : 4;
+  audit.groups = o->folds ? o->folds : 2;
+  PtSweepOptions options = {.audit = &audit, .threads = o->threads, .progress = o->progress};
+  g_autoptr(GArray) rows = g_array_new(FALSE, TRUE, sizeof(PtSweepRow));
+  if (!pt_sweep(&options, models, rows, &error))
+    return pt_cli_fail(cli, error);
+  g_autofree char *svg = a->svg ? pt_svg_sweep(rows) : NULL;
+  if (svg && !pt_file_write(a->svg, 0644, svg, strlen(svg), &error))
+    return pt_cli_fail(cli, error);
+  return pt_cli_result(cli, pt_json_sweep(rows), pt_text_sweep(rows), PT_EXIT_DONE);
+}
+
 static int run_bundle(PtCli *cli, const Asked *a, const PtAuditOptions *o) {
   GError *error = NULL;
-  g_autofree char *base = a->model ? g_path_get_basename(a->model) : NULL;
+  g_autofree char *base = g_path_get_basename(a->model ? a->model : a->bundle);
   PtAuditBundleOptions options = {.bundle = a->bundle,
                                   .secret = a->secret,
                                   .name = base,
@@ -155,7 +177,8 @@ static int run(PtCli *cli, int argc, char **argv) {
       {"model", 0, 0, G_OPTION_ARG_FILENAME, &a.model, "The model it hides, for its name", "FILE"},
       {"html", 0, 0, G_OPTION_ARG_FILENAME, &a.html, "With --bundle: write a page, too", "FILE"},
       {"table", 0, 0, G_OPTION_ARG_FILENAME, &a.table,
-       "paper: Figure 6; all: every adversary against public models", "WHICH"},
+       "paper: Figure 6; all: every adversary against public models; sweep: n, k and r", "WHICH"},
+      {"svg", 0, 0, G_OPTION_ARG_FILENAME, &a.svg, "With --table sweep: draw it, too", "FILE"},
       {"quiz", 0, 0, G_OPTION_ARG_FILENAME, &a.quiz, "Write a questionnaire of 20 graphs",
        "OUT.html"},
       {"corpus", 0, 0, G_OPTION_ARG_FILENAME, &a.corpus, "Public models (those of the source)",
@@ -201,6 +224,7 @@ static int run(PtCli *cli, int argc, char **argv) {
              : a.quiz                        ? run_quiz(cli, &a, &options)
              : a.learn                       ? run_learn(cli, &a, &options)
              : g_str_equal(a.table, "paper") ? run_paper(cli, &options)
+             : g_str_equal(a.table, "sweep") ? run_sweep(cli, &a, &options)
                                              : run_survey(cli, &options);
   }
   asked_clear(&a);
@@ -209,7 +233,7 @@ static int run(PtCli *cli, int argc, char **argv) {
 
 const PtCommand pt_command_audit = {
     .name = "audit",
-    .arguments = "--bundle DIR --secret FILE | --table paper|all | --quiz OUT.html",
+    .arguments = "--bundle DIR --secret FILE | --table paper|all|sweep | --quiz OUT.html",
     .summary = "what an adversary could tell from a bundle, before it is sent",
     .help = "Plays the adversary. With --table, over public models, each protected by a generator\n"
             "and attacked by adversaries that have not seen it or its near-duplicates.\n\n"
@@ -217,6 +241,7 @@ const PtCommand pt_command_audit = {
             "  proteus audit --bundle bundle --secret model.secret --html audit.html\n"
             "  proteus audit --table paper\n"
             "  proteus audit --table all --models resnet50,bert_base,gpt2,swin --work audit-work\n"
+            "  proteus audit --table sweep --svg sweep.svg\n"
             "  proteus audit --quiz quiz.html --seed 7\n",
     .run = run,
 };

@@ -3,7 +3,7 @@
 
 static int run(PtCli *cli, int argc, char **argv) {
   g_autofree char *bundle = NULL, *secret = NULL, *n = NULL, *k = NULL, *seed = NULL, *mode = NULL,
-                  *corpus = NULL, *generator = NULL, *threads = NULL;
+                  *corpus = NULL, *generator = NULL, *steps = NULL, *threads = NULL;
   gboolean plain = FALSE;
   const GOptionEntry entries[] = {
       {"bundle", 'b', 0, G_OPTION_ARG_FILENAME, &bundle, "Folder to make, to be sent", "DIR"},
@@ -12,6 +12,7 @@ static int run(PtCli *cli, int argc, char **argv) {
       {"sentinels", 'k', 0, G_OPTION_ARG_FILENAME, &k, "Look-alikes a piece (20)", "K"},
       {"seed", 0, 0, G_OPTION_ARG_FILENAME, &seed, "The same seed gives the same bytes", "S"},
       {"mode", 0, 0, G_OPTION_ARG_FILENAME, &mode, "walk, generate, modify or random", "MODE"},
+      {"steps", 'r', 0, G_OPTION_ARG_FILENAME, &steps, "Of a walk, mode walk (4000)", "R"},
       {"corpus", 0, 0, G_OPTION_ARG_FILENAME, &corpus, "Public pieces (the shipped ones)", "FILE"},
       {"generator", 0, 0, G_OPTION_ARG_FILENAME, &generator, "What train made (the shipped one)",
        "DIR"},
@@ -38,6 +39,7 @@ static int run(PtCli *cli, int argc, char **argv) {
       !pt_cli_generator(generator, &error) || !pt_cli_pieces(n, &options.n, &error) ||
       !pt_cli_number("-k", k, 0, 10000, &options.k, &error) ||
       !pt_cli_choice("--mode", mode, pt_cli_modes, &error) ||
+      !pt_cli_number("--steps", steps, 1, 1000000, &options.steps, &error) ||
       !pt_cli_number("--threads", threads, 1, 4096, &options.threads, &error))
     return pt_cli_fail(cli, error);
   PtCliFolder folder = pt_cli_folder_begin(bundle);

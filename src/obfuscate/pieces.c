@@ -227,8 +227,8 @@ static bool begin_mode(Making *m, GError **error) {
                                   m->seed, m->options->threads, &m->options->progress, error);
     return m->generator != NULL;
   }
-  m->walk = pt_sentinel_walk_new(walked, NULL, wanted(m), m->seed, m->options->threads,
-                                 &m->options->progress, error);
+  m->walk = pt_sentinel_walk_new(walked, NULL, wanted(m), m->options->steps, m->seed,
+                                 m->options->threads, &m->options->progress, error);
   return m->walk != NULL;
 }
 

@@ -170,21 +170,25 @@ char *pt_text_audit(const PtAuditModel *m) {
   return g_string_free(text, FALSE);
 }
 
+/* All together, tuple by tuple; or bucket by bucket, where tuples are not judged. */
+static const PtAuditLine *last_line(const PtAuditModel *m) {
+  return &g_array_index(m->lines, PtAuditLine, m->lines->len - 1);
+}
+
 char *pt_text_survey(const PtAuditSurvey *s) {
   GString *text = g_string_new(NULL);
   static const char *const head[] = {"model", "buckets", "worst adversary", "share kept",
-                                     "area",  "first",   "stack's first"};
+                                     "area",  "first",   "all: share kept"};
   PtTable *table = pt_table_new(7);
   pt_table_row(table, head);
   for (guint i = 0; i < s->models->len; i++) {
     const PtAuditModel *m = s->models->pdata[i];
     const PtAuditLine *l = &g_array_index(m->lines, PtAuditLine, m->worst);
-    const PtAuditLine *last = &g_array_index(m->lines, PtAuditLine, m->lines->len - 1);
     char *cells[7] = {g_strdup(m->name), g_strdup_printf("%u", l->buckets), g_strdup(l->adversary)};
     with_error(&cells[3], "%.3f", l->kept, l->kept_error);
     with_error(&cells[4], "%.3f", l->area, l->area_error);
     number(&cells[5], "%.3f", l->first);
-    number(&cells[6], "%.3f", last->first);
+    number(&cells[6], "%.3f", last_line(m)->kept);
     add_row(table, cells, 7);
   }
   g_autofree char *models = pt_table_finish(table), *all = lines_text(s->all->lines);

@@ -64,6 +64,10 @@ char *pt_text_survey(const struct PtAuditSurvey *survey);
 json_t *pt_json_audit(const struct PtAuditModel *model);
 char *pt_text_audit(const struct PtAuditModel *model);
 char *pt_html_audit(const struct PtAuditModel *model);
+/* rows: PtSweepRow. */
+json_t *pt_json_sweep(const GArray *rows);
+char *pt_text_sweep(const GArray *rows);
+char *pt_svg_sweep(const GArray *rows); /* as one picture */
 /* rows: PtPaperRow. */
 json_t *pt_json_paper(const GArray *rows);
 char *pt_text_paper(const GArray *rows);

@@ -208,8 +208,8 @@ PtSentinelGenerator *pt_sentinel_generator_new(PtSentinelMode mode, GPtrArray *r
       for (uint32_t j = 0; j < m->wanted; j++)
         (void)take(&m->buckets[i], g_steal_pointer(&m->buckets[i].tried[j]));
   }
-  if (any_has_less(m, k) &&
-      !(m->walk = pt_sentinel_walk_new(reals, NULL, m->wanted, seed, threads, progress, error))) {
+  if (any_has_less(m, k) && !(m->walk = pt_sentinel_walk_new(reals, NULL, m->wanted, 0, seed,
+                                                             threads, progress, error))) {
     pt_sentinel_generator_free(m);
     return NULL;
   }

@@ -11,14 +11,14 @@ struct PtSentinelWalk {
   PtSeed seed;
 };
 
-PtSentinelWalk *pt_sentinel_walk_new(GPtrArray *reals, const char *path, uint32_t k,
+PtSentinelWalk *pt_sentinel_walk_new(GPtrArray *reals, const char *path, uint32_t k, uint32_t steps,
                                      const PtSeed *seed, unsigned threads,
                                      const PtProgress *progress, GError **error) {
   PtWalkModel *model = pt_walk_model_open(path, error);
   if (!model)
     return NULL;
   PtSentinelWalk *walk = g_new0(PtSentinelWalk, 1);
-  PtWalkOptions options = {.k = k, .threads = threads};
+  PtWalkOptions options = {.k = k, .steps = steps, .threads = threads};
   if (progress)
     options.progress = *progress;
   walk->model = model;
