@@ -29,28 +29,41 @@ static float scale_of(const PtCase *t) {
 }
 
 /* ---- what is learned from -------------------------------------------------------------------- */
-/* rows[candidates * COLUMNS]: likeness to the real pieces of the other buckets, summed up; mean
- * likeness to their candidates, summed up. */
-static float *design(const PtCase *t) {
-  float *rows = g_new0(float, (gsize)t->sights->len *COLUMNS + 1), one[PT_LIKENESS];
-  PtLikeness *l = pt_likeness_new(t);
-  for (uint32_t b = 0; b < t->n_buckets; b++)
-    for (uint32_t c = 0; c < b; c++)
-      for (uint32_t i = 0; i < t->buckets[b].n; i++)
-        for (uint32_t k = 0; k < t->buckets[c].n; k++) {
-          uint32_t at = t->buckets[b].first + i, to = t->buckets[c].first + k;
-          float *x = rows + (gsize)at * COLUMNS, *y = rows + (gsize)to * COLUMNS;
-          float nx = (float)t->buckets[c].n, ny = (float)t->buckets[b].n;
-          pt_likeness(l, at, to, one);
-          for (uint32_t f = 0; f < PT_LIKENESS; f++) {
-            x[f] += k == t->real[c] ? one[f] : 0;
-            y[f] += i == t->real[b] ? one[f] : 0;
-            x[PT_LIKENESS + f] += one[f] / nx;
-            y[PT_LIKENESS + f] += one[f] / ny;
-          }
+typedef struct Design {
+  const PtCase *t;
+  const PtLikeness *l;
+  float *rows;
+} Design;
+
+/* rows of a bucket's candidates [COLUMNS]: likeness to the real pieces of the other buckets, summed
+ * up; mean likeness to their candidates, summed up. */
+static void design_bucket(size_t b, void *data) {
+  const Design *d = data;
+  const PtCase *t = d->t;
+  float one[PT_LIKENESS];
+  PtDesk *desk = pt_desk_new(d->l);
+  for (uint32_t i = t->buckets[b].first; i < t->buckets[b].first + t->buckets[b].n; i++) {
+    float *row = d->rows + (gsize)i * COLUMNS;
+    for (uint32_t c = 0; c < t->n_buckets; c++)
+      for (uint32_t k = 0; c != b && k < t->buckets[c].n; k++) {
+        float n = (float)t->buckets[c].n;
+        pt_likeness(desk, i, t->buckets[c].first + k, one);
+        for (uint32_t f = 0; f < PT_LIKENESS; f++) {
+          row[f] += k == t->real[c] ? one[f] : 0;
+          row[PT_LIKENESS + f] += one[f] / n;
         }
-  for (gsize i = 0; i < (gsize)t->sights->len * COLUMNS; i++)
-    rows[i] *= scale_of(t);
+      }
+    for (uint32_t f = 0; f < COLUMNS; f++)
+      row[f] *= scale_of(t);
+  }
+  pt_desk_free(desk);
+}
+
+static float *design(const PtCase *t) {
+  float *rows = g_new0(float, (gsize)t->sights->len *COLUMNS + 1);
+  PtLikeness *l = pt_likeness_new(t);
+  Design d = {t, l, rows};
+  pt_parallel_for(t->n_buckets, 0, design_bucket, &d);
   pt_likeness_free(l);
   return rows;
 }
@@ -137,13 +150,13 @@ static void fill_bucket(size_t b, void *data) {
   const PtCase *t = f->t;
   float one[PT_LIKENESS], scale = scale_of(t) * (float)f->c->strength;
   gsize size = t->sights->len;
+  PtDesk *desk = pt_desk_new(f->l);
   for (uint32_t i = t->buckets[b].first; i < t->buckets[b].first + t->buckets[b].n; i++)
     for (uint32_t c = 0; c < t->n_buckets; c++)
       for (uint32_t k = 0; c != b && k < t->buckets[c].n; k++) {
         uint32_t to = t->buckets[c].first + k;
         double pair = 0, alone = 0;
-        /* the same way round both times, so that the matrix is symmetric to the last bit */
-        pt_likeness(f->l, MIN(i, to), MAX(i, to), one);
+        pt_likeness(desk, i, to, one);
         for (uint32_t x = 0; x < PT_LIKENESS; x++) {
           pair += f->c->pair[x] * (double)one[x];
           alone += f->c->alone[x] * (double)one[x];
@@ -151,6 +164,7 @@ static void fill_bucket(size_t b, void *data) {
         f->out->pair[i * size + to] = scale * (float)pair;
         f->out->alone[i] += (double)scale * alone / t->buckets[c].n;
       }
+  pt_desk_free(desk);
 }
 
 static bool tuples_of(const void *state, const PtCase *t, unsigned threads, PtTuples *out) {
@@ -166,6 +180,9 @@ static bool tuples_of(const void *state, const PtCase *t, unsigned threads, PtTu
   PtLikeness *l = pt_likeness_new(t);
   Filling f = {c, l, t, out};
   pt_parallel_for(t->n_buckets, threads, fill_bucket, &f);
+  for (gsize i = 0; i < size; i++) /* symmetric to the last bit */
+    for (gsize k = 0; k < i; k++)
+      out->pair[i * size + k] = out->pair[k * size + i];
   pt_likeness_free(l);
   return true;
 }

@@ -222,12 +222,15 @@ GHashTable *pt_common_features(GPtrArray *targets, uint32_t least, uint32_t *cou
  * A tuple has one candidate of each bucket. */
 #define PT_LIKENESS 36
 typedef struct PtLikeness PtLikeness;
-/* Borrows the case. */
+typedef struct PtDesk PtDesk;
 PtLikeness *pt_likeness_new(const PtCase *target);
 void pt_likeness_free(PtLikeness *likeness);
-/* out[PT_LIKENESS]: how candidates a and b of the case are alike; the more the higher. Symmetric up
- * to rounding. */
-void pt_likeness(const PtLikeness *likeness, uint32_t a, uint32_t b, float *out);
+/* Where one candidate lies to be compared with others; one a thread. */
+PtDesk *pt_desk_new(const PtLikeness *likeness);
+void pt_desk_free(PtDesk *desk);
+/* out[PT_LIKENESS]: how candidates a and b of the case are alike; the more the higher. Quick while
+ * `a` stays. Symmetric up to rounding. */
+void pt_likeness(PtDesk *desk, uint32_t a, uint32_t b, float *out);
 
 /* Their law: odds of exp(sum of base + strength * (sum of alone + sum of pairs)). */
 typedef struct PtTuples {
