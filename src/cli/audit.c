@@ -44,6 +44,11 @@ static bool check(PtCli *cli, Asked *a, PtAuditOptions *o, GError **error) {
                 "--learn FILE");
     return false;
   }
+  if ((a->html && !a->bundle) || (a->svg && g_strcmp0(a->table, "sweep") != 0)) {
+    g_set_error(error, PT_CLI_ERROR, PT_ERR_USAGE,
+                "--html goes with --bundle, --svg with --table sweep");
+    return false;
+  }
   if (a->bundle && !pt_cli_need(cli, "--secret FILE", a->secret, error))
     return false;
   if (!pt_cli_choice("--table", a->table, tables, error) ||
