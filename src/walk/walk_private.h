@@ -1,5 +1,5 @@
 /* Inside the walk room, a file a stage:
- * template.c, library.c   nodes as operator templates, interned
+ * template*.c, library.c  nodes as operator templates, read, named, interned
  * infer.c                 output types, one rule a kind
  * state.c, convert.c      typed pieces: check, compare; from graphs and back
  * habits.c, chain.c       what the corpus does: proposals of chains and widths with their odds
@@ -169,8 +169,6 @@ uint32_t pt_walk_template_of(PtWalkLibrary *library, const PtNodeView *view, int
 void pt_walk_form_range(const char *op, int64_t opset, int64_t *since, int64_t *until);
 void pt_walk_drop_attr(PtNode *node, const char *name);
 void pt_walk_drop_later(PtNode *node, int64_t *since);
-/* attributes as rules want them; false: opaque after all. */
-bool pt_walk_read_rule(PtWalkTemplate *t, const PtNodeView *view, int32_t *width);
 void pt_walk_name(PtWalkTemplate *t, const PtGraph *store);
 
 /* False if the template does not fit these inputs. Single-output kinds write *out only. */
