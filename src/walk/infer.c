@@ -119,6 +119,30 @@ static bool infer_conv(const PtWalkTemplate *t, int32_t width, const PtWalkType 
   return infer_space(t, x, out);
 }
 
+static bool infer_conv_transpose(const PtWalkTemplate *t, int32_t width,
+                                 const PtWalkType *const *in, PtWalkType *out) {
+  const PtWalkType *x = in[0];
+  if (x->rank != t->n_space + 2 || x->dims[1] < 1 || (t->groups && width < 1) ||
+      (t->groups == 0 && x->dims[1] < 2) ||
+      (t->groups > 1 && (x->dims[1] % t->groups || width % t->groups)) ||
+      (t->groups > 1 && x->dims[1] == t->groups && width == t->groups))
+    return false;
+  *out = like(x, x->rank);
+  out->dims[0] = x->dims[0];
+  out->dims[1] = t->groups ? width : x->dims[1];
+  for (int32_t i = 0; i < t->n_space; i++) {
+    int64_t more = (int64_t)t->dilations[i] * (t->kernel[i] - 1) + 1 + t->out_pads[i] - t->pads[i] -
+                   t->pads[i + t->n_space];
+    int64_t size = (int64_t)t->strides[i] * (x->dims[2 + i] - 1) + more;
+    if (x->dims[2 + i] >= 0 && (size < 1 || size > INT32_MAX))
+      return false;
+    out->dims[2 + i] = x->dims[2 + i] >= 0
+                           ? (int32_t)size
+                           : pt_walk_derived(x->dims[2 + i], more - t->strides[i], -t->strides[i]);
+  }
+  return true;
+}
+
 static bool infer_pool(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
                        PtWalkType *out) {
   const PtWalkType *x = in[0];
@@ -175,95 +199,7 @@ static bool infer_matmul(const PtWalkTemplate *t, int32_t width, const PtWalkTyp
   return true;
 }
 
-/* ---- moves of data
- * ------------------------------------------------------------------------------------ */
-static bool infer_transpose(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
-                            PtWalkType *out) {
-  (void)width;
-  if (in[0]->rank != t->n_perm)
-    return false;
-  *out = like(in[0], t->n_perm);
-  for (int32_t i = 0; i < t->n_perm; i++)
-    out->dims[i] = in[0]->dims[t->perm[i]];
-  return true;
-}
-
-static bool infer_reduce(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
-                         PtWalkType *out) {
-  const PtWalkType *x = in[0];
-  int32_t at = 0;
-  (void)width;
-  if (x->rank < PT_WALK_RANK && t->axes >> x->rank)
-    return false;
-  *out = like(x, 0);
-  for (int32_t i = 0; i < x->rank; i++)
-    if (!(t->axes >> i & 1))
-      out->dims[at++] = x->dims[i];
-    else if (t->keep)
-      out->dims[at++] = 1;
-  out->rank = (int8_t)at;
-  return true;
-}
-
-static bool infer_concat(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
-                         PtWalkType *out) {
-  int64_t total = 0;
-  int32_t axis = t->axis;
-  (void)width;
-  *out = *in[0];
-  if (axis >= out->rank)
-    return false;
-  for (uint32_t i = 0; i < t->n_data; i++) {
-    const PtWalkType *x = in[i];
-    if (x->rank != out->rank || x->dtype != out->dtype)
-      return false;
-    for (int32_t d = 0; d < x->rank; d++)
-      if (d != axis && x->dims[d] != out->dims[d])
-        return false;
-    if (x->dims[axis] < 0)
-      total = -1;
-    else if (total >= 0)
-      total += x->dims[axis];
-  }
-  if (total > INT32_MAX)
-    return false;
-  if (total < 0) {
-    int32_t code = axis;
-    for (uint32_t i = 0; i < t->n_data; i++)
-      code = pt_walk_derived(code, in[i]->dims[axis], i);
-    total = code;
-  }
-  out->dims[axis] = (int32_t)total;
-  return true;
-}
-
-static bool infer_flatten(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
-                          PtWalkType *out) {
-  const PtWalkType *x = in[0];
-  (void)width;
-  if (t->axis > x->rank)
-    return false;
-  *out = like(x, 2);
-  for (int32_t half = 0; half < 2; half++) {
-    int64_t product = 1;
-    int32_t code = 0, lone = 0, n = 0;
-    for (int32_t i = half ? t->axis : 0; i < (half ? x->rank : t->axis); i++) {
-      code = pt_walk_derived(code, x->dims[i], i);
-      if (x->dims[i] == 1)
-        continue;
-      n++, lone = x->dims[i];
-      product = x->dims[i] < 0 || product < 0 ? -1 : product * x->dims[i];
-      if (product > INT32_MAX)
-        return false;
-    }
-    out->dims[half] = n == 1 ? lone : product < 0 ? code : (int32_t)product;
-  }
-  return true;
-}
-
-typedef bool (*Rule)(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
-                     PtWalkType *out);
-static const Rule rules[PT_WALK_KINDS] = {
+static const PtWalkRule rules[PT_WALK_KINDS] = {
     [PT_WALK_SAME] = infer_same,
     [PT_WALK_BINARY] = infer_binary,
     [PT_WALK_CONV] = infer_conv,
@@ -271,10 +207,7 @@ static const Rule rules[PT_WALK_KINDS] = {
     [PT_WALK_GLOBAL_POOL] = infer_global_pool,
     [PT_WALK_LINEAR] = infer_linear,
     [PT_WALK_MATMUL] = infer_matmul,
-    [PT_WALK_TRANSPOSE] = infer_transpose,
-    [PT_WALK_REDUCE] = infer_reduce,
-    [PT_WALK_CONCAT] = infer_concat,
-    [PT_WALK_FLATTEN] = infer_flatten,
+    [PT_WALK_CONV_TRANSPOSE] = infer_conv_transpose,
 };
 
 /* A single float stays as it is in real pieces, so no weight may be one. */
@@ -303,7 +236,8 @@ bool pt_walk_infer(const PtWalkTemplate *t, int32_t width, const PtWalkType *con
   for (uint32_t i = 0; i < t->n_data; i++)
     if (!pt_walk_is_data(in[i]))
       return false;
-  return rules[t->kind](t, width, in, out) && weights_fit(t, width, in[0]);
+  PtWalkRule rule = rules[t->kind] ? rules[t->kind] : pt_walk_move_rules[t->kind];
+  return rule(t, width, in, out) && weights_fit(t, width, in[0]);
 }
 
 int64_t pt_walk_slot_size(int32_t code, const PtWalkTemplate *t, int32_t width,
@@ -316,5 +250,7 @@ int64_t pt_walk_slot_size(int32_t code, const PtWalkTemplate *t, int32_t width,
     return x->dims[1];
   if (code == PT_DIM_PER_GROUP)
     return x->dims[1] / MAX(t->groups, 1);
+  if (code == PT_DIM_WIDTH_PER_GROUP)
+    return width / MAX(t->groups, 1);
   return x->dims[x->rank - (PT_DIM_AXIS - code)];
 }

@@ -6,6 +6,8 @@
 
 typedef struct PtTemplateUse {
   double by_rank[PT_WALK_RANK + 1]; /* of the first operand */
+  uint32_t n_seen;                  /* of those that room populate has no rule for: */
+  PtWalkType seen[2][2];            /* types in and out */
 } PtTemplateUse;
 /* counts: PtTemplateUse by template. */
 void pt_walk_count_uses(GArray *counts, const PtWalkState *s, double times);

@@ -66,9 +66,15 @@ static bool keeps_width(const PtWalkTemplate *t) {
          t->kind == PT_WALK_REDUCE || (t->kind == PT_WALK_CONV && t->groups == 0);
 }
 
-/* mark[node]: dense nodes whose widths are one with that of `node`; false if it is the interface's
- * too. parent: [inputs + nodes] scratch. */
-static bool width_class(const PtWalkState *s, uint32_t node, uint32_t *parent, uint8_t *mark) {
+/* As heads and their sizes go through attention. */
+static bool keeps_heads(const PtWalkTemplate *t) {
+  return t->kind == PT_WALK_MATMUL || t->kind == PT_WALK_TRANSPOSE || pt_walk_is_steered(t);
+}
+
+/* mark[node]: dense nodes whose widths are one with that of `node`, seen through attention if
+ * `heads`; false if it is the interface's too. parent: [inputs + nodes] scratch. */
+static bool width_class(const PtWalkState *s, uint32_t node, bool heads, uint32_t *parent,
+                        uint8_t *mark) {
   uint32_t n_in = s->face->n_in;
 #define AT(ref) ((ref) < 0 ? (uint32_t)(-1 - (ref)) : n_in + ((uint32_t)(ref) >> 3))
   for (uint32_t i = 0; i < n_in + s->n; i++)
@@ -77,7 +83,8 @@ static bool width_class(const PtWalkState *s, uint32_t node, uint32_t *parent, u
     const PtWalkNode *n = &s->nodes[i];
     const PtWalkTemplate *t = pt_walk_at(s, i);
     bool binary = t->binary;
-    for (uint32_t k = 0; k < n->n_in && (binary || keeps_width(t)); k++) {
+    bool keeps = keeps_width(t) || (heads && keeps_heads(t));
+    for (uint32_t k = 0; k < n->n_in && (binary || keeps); k++) {
       PtWalkRef r = s->refs[n->in + k];
       if (!binary || pt_walk_width(pt_walk_ref_type(s, r)) == pt_walk_width(&n->type))
         parent[root(parent, n_in + i)] = root(parent, AT(r));
@@ -91,7 +98,9 @@ static bool width_class(const PtWalkState *s, uint32_t node, uint32_t *parent, u
     if (root(parent, AT(s->outs[i])) == of)
       return false;
   for (uint32_t i = 0; i < s->n; i++)
-    mark[i] = pt_walk_at(s, i)->dense && root(parent, n_in + i) == of;
+    if ((mark[i] = pt_walk_at(s, i)->dense && root(parent, n_in + i) == of) && heads &&
+        s->nodes[i].width != s->nodes[node].width)
+      return false;
   return true;
 #undef AT
 }
@@ -113,7 +122,8 @@ bool pt_move_width(PtWalker *w) {
   uint8_t *again = mark + size;
   int32_t old = s->nodes[v].width;
   double back = pt_width_odds(w->habits, s->face, old);
-  if (back <= 0 || !width_class(s, v, parent, mark))
+  bool heads = pt_dice_coin(&w->dice, 0.5);
+  if (back <= 0 || !width_class(s, v, heads, parent, mark))
     return false;
   int32_t new = pt_width_draw(w->habits, s->face, &w->dice);
   if (new < 1 || new == old)
@@ -123,7 +133,7 @@ bool pt_move_width(PtWalker *w) {
     if (mark[i])
       w->next->nodes[i].width = new;
   /* the order is topological already, so settling keeps the nodes' numbers */
-  if (!pt_walk_settle(w->next) || !width_class(w->next, v, parent, again) ||
+  if (!pt_walk_settle(w->next) || !width_class(w->next, v, heads, parent, again) ||
       memcmp(mark, again, s->n) != 0)
     return false;
   w->log_ratio = log(back) - log(pt_width_odds(w->habits, s->face, new));

@@ -278,10 +278,13 @@ bool pt_walk_operator(const PtWalkTemplate *t, uint32_t id, PtOperator *op) {
     add_attributes(op, t);
     return add_slots(op, t);
   }
-  if (t->kind != PT_WALK_OPAQUE || t->n_data > PT_OPERATOR_INPUTS || !t->moves_floats)
+  if (t->n_data > PT_OPERATOR_INPUTS || !t->moves_floats)
     return false;
   op->rule = PT_RULE_TABLE;
   op->commutes = op->dense = false;
+  op->anchor[0] = -1;
+  if (t->kind != PT_WALK_OPAQUE)
+    return !t->dense && t->n_data == 1; /* types: those seen */
   op->out = pt_finite_of(&t->out[0]);
   bool data = pt_walk_is_data(&t->out[0]);
   for (uint32_t i = 0; i < t->n_data; i++) {
@@ -294,6 +297,16 @@ bool pt_walk_operator(const PtWalkTemplate *t, uint32_t id, PtOperator *op) {
 
 /* ---- those that suit a piece ------------------------------------------------------------------
  */
+static void see_types(PtTemplateUse *use, const PtWalkType *in, const PtWalkType *out) {
+  for (uint32_t i = 0; i < use->n_seen; i++)
+    if (pt_walk_same(&use->seen[i][0], in) && pt_walk_same(&use->seen[i][1], out))
+      return;
+  if (use->n_seen == G_N_ELEMENTS(use->seen))
+    return;
+  use->seen[use->n_seen][0] = *in;
+  use->seen[use->n_seen++][1] = *out;
+}
+
 void pt_walk_count_uses(GArray *counts, const PtWalkState *s, double times) {
   for (uint32_t i = 0; i < s->n; i++) {
     const PtWalkNode *n = &s->nodes[i];
@@ -306,6 +319,8 @@ void pt_walk_count_uses(GArray *counts, const PtWalkState *s, double times) {
     PtTemplateUse *use = &g_array_index(counts, PtTemplateUse, n->template);
     int32_t rank = pt_walk_ref_type(s, s->refs[n->in])->rank;
     use->by_rank[CLAMP(rank, 0, PT_WALK_RANK)] += times;
+    if (pt_walk_at(s, i)->kind > PT_WALK_FLATTEN && n->n_in == 1)
+      see_types(use, pt_walk_ref_type(s, s->refs[n->in]), &n->type);
   }
 }
 
@@ -362,7 +377,8 @@ GArray *pt_walk_operators_for(const PtWalkLibrary *library, const GArray *corpus
     Ranked r = {.template = i, .own = uses_at(own, i, ranks)};
     r.score = any ? 1 : uses_at(corpus, i, ranks) + OWN * r.own;
     uses += r.score;
-    if (r.score > 0 && of_opset(t, opset) && (t->kind != PT_WALK_OPAQUE || r.own > 0))
+    bool by_types = t->kind == PT_WALK_OPAQUE || t->kind > PT_WALK_FLATTEN;
+    if (r.score > 0 && of_opset(t, opset) && (!by_types || r.own > 0))
       g_array_append_val(all, r);
   }
   g_array_sort(all, by_score);
@@ -376,7 +392,16 @@ GArray *pt_walk_operators_for(const PtWalkLibrary *library, const GArray *corpus
       continue;
     ++*seen;
     op.weight = r->score;
-    g_array_append_val(operators, op);
+    if (t->kind <= PT_WALK_FLATTEN) {
+      g_array_append_val(operators, op);
+      continue;
+    }
+    const PtTemplateUse *use = &g_array_index(own, PtTemplateUse, r->template);
+    for (uint32_t k = 0; k < use->n_seen; k++) {
+      op.in[0] = pt_finite_of(&use->seen[k][0]);
+      op.out = pt_finite_of(&use->seen[k][1]);
+      g_array_append_val(operators, op);
+    }
   }
   pt_map64_clear(&of_token);
   share_weights(operators);

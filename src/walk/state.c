@@ -268,6 +268,8 @@ static uint64_t hash_state(const PtWalkState *s, bool looks) {
     const PtWalkTemplate *t = pt_walk_at(s, i);
     bool set = looks && commutes(t);
     uint64_t h = pt_hash_mix(looks ? t->token : n->template + 1, (uint64_t)(uint32_t)n->width);
+    if (looks && pt_walk_is_steered(t))
+      h = pt_hash_mix(h, pt_hash64(&n->type, sizeof n->type, 7));
     for (uint32_t k = 0; k < n->n_in; k++) {
       PtWalkRef r = s->refs[n->in + k];
       uint64_t x = r < 0 ? (uint64_t)(int64_t)r : pt_hash_mix(up[r >> 3], (uint64_t)r & 7);

@@ -102,11 +102,15 @@ static GBytes *key_of(const PtReader *r) {
   g_byte_array_append(key, (const uint8_t *)head, sizeof head);
   for (uint32_t i = 0; i < n->n_attrs; i++)
     key_attr(key, &n->attrs[i]);
+  int64_t more[4] = {t->keep, t->to, t->parts, t->axis};
+  g_byte_array_append(key, (const uint8_t *)more, sizeof more);
   for (uint32_t i = 0; i < t->n_slots; i++) {
     const PtWalkSlot *s = &t->slots[i];
     int32_t slot[3] = {s->kind, s->dtype, (int32_t)s->rank};
     g_byte_array_append(key, (const uint8_t *)slot, sizeof slot);
     g_byte_array_append(key, (const uint8_t *)s->dims, sizeof s->dims);
+    if (s->kind == PT_SLOT_STEER)
+      g_byte_array_append(key, (const uint8_t *)s->steer, sizeof s->steer);
     if (!s->real)
       continue;
     g_byte_array_append(key, (const uint8_t *)&s->real->dtype, sizeof s->real->dtype);
@@ -174,11 +178,16 @@ static bool try_rule(PtReader *r, PtWalkType *out) {
     return false;
   for (uint32_t i = 0; i < r->view->n_in; i++)
     in[i] = &r->view->in[i];
-  r->t->single = r->t->n_data == 1;
+  r->t->single = r->t->n_data == 1 && r->t->n_outputs == 1;
   r->t->moves_floats = true;
   r->t->binary = r->t->kind == PT_WALK_BINARY;
-  return pt_walk_infer(r->t, r->width, in, out) &&
-         agrees(out, &pt_value(r->view->graph, r->node->outputs[0])->type);
+  if (!pt_walk_infer(r->t, r->width, in, out))
+    return false;
+  for (uint32_t i = 0; r->view->outputs >> i; i++)
+    if (r->view->outputs >> i & 1 &&
+        !agrees(out, &pt_value(r->view->graph, r->node->outputs[i])->type))
+      return false;
+  return true;
 }
 
 static void make_opaque(PtReader *r, PtWalkType *out) {

@@ -41,11 +41,10 @@ static inline int64_t pt_reader_opset(const PtReader *r) {
 bool pt_read_rule(PtReader *r);
 /* template_window.c */
 bool pt_read_conv(PtReader *r);
+bool pt_read_conv_transpose(PtReader *r);
 bool pt_read_pool(PtReader *r);
 /* template_move.c */
-bool pt_read_transpose(PtReader *r);
 bool pt_read_reduce(PtReader *r);
-bool pt_read_concat(PtReader *r);
-bool pt_read_flatten(PtReader *r);
+bool pt_read_move(PtReader *r);
 
 #endif

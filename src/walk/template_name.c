@@ -50,9 +50,40 @@ static void name_constants(GString *s, const PtWalkTemplate *t) {
   }
 }
 
+/* How the target follows from the input; fixed sizes of up to four by themselves. */
+static void name_target(GString *s, const PtWalkSlot *slot) {
+  for (int32_t i = 0; i < slot->dims[0]; i++) {
+    const PtSteer *k = &slot->steer[i];
+    if (k->kind == PT_STEER_FIXED && k->value <= 4)
+      g_string_append_printf(s, "%d", (int)k->value);
+    else
+      g_string_append_c(s, k->kind == PT_STEER_FIXED  ? 'n'
+                           : k->kind == PT_STEER_COPY ? '0'
+                           : k->kind == PT_STEER_REST ? '-'
+                           : k->value > 1             ? '/'
+                           : k->n > 1                 ? '*'
+                                                      : '=');
+  }
+}
+
+static void name_slice(GString *s, const PtWalkTemplate *t) {
+  for (int32_t i = 0; i < t->slots[1].dims[0]; i++)
+    for (uint32_t k = 1; k <= 2; k++) {
+      const PtSteer *p = &t->slots[k].steer[i];
+      if (p->kind == PT_STEER_SIZE)
+        g_string_append_printf(s, "%d/%d", p->times, (int)p->value);
+      else
+        g_string_append(s, p->value == 0           ? "0"
+                           : p->value >= INT32_MAX ? ">"
+                           : p->value < 0          ? "-"
+                                                   : "n");
+    }
+}
+
 static void name_key(GString *s, const PtWalkTemplate *t, const PtGraph *store) {
   switch (t->kind) {
   case PT_WALK_CONV:
+  case PT_WALK_CONV_TRANSPOSE:
     name_window(s, t);
     g_string_append(s, t->groups == 0 ? "w" : t->groups > 1 ? "g" : "");
     g_string_append(s, t->n_slots > 2 ? "b" : "");
@@ -67,6 +98,23 @@ static void name_key(GString *s, const PtWalkTemplate *t, const PtGraph *store) 
     for (int32_t i = 0; i < t->n_perm; i++)
       g_string_append_printf(s, "%d", t->perm[i]);
     break;
+  case PT_WALK_RESHAPE:
+    name_target(s, &t->slots[1]);
+    break;
+  case PT_WALK_SLICE:
+    name_slice(s, t);
+    break;
+  case PT_WALK_SPLIT:
+    g_string_append_printf(s, "%d:%u", t->axis, t->n_outputs);
+    break;
+  case PT_WALK_GATHER:
+    g_string_append_printf(s, "%d:%u", t->axis, t->slots[1].real->rank);
+    break;
+  case PT_WALK_CAST:
+    g_string_append_printf(s, "%u", t->to);
+    break;
+  case PT_WALK_SQUEEZE:
+  case PT_WALK_UNSQUEEZE:
   case PT_WALK_REDUCE:
     g_string_append_printf(s, "%x%s", t->axes, t->keep ? "k" : "");
     break;
@@ -98,7 +146,7 @@ void pt_walk_name(PtWalkTemplate *t, const PtGraph *store) {
   t->middle = t->opcode;
   name_key(s, t, store);
   t->token = pt_hash64(s->str, s->len, 4);
-  if (t->kind == PT_WALK_CONV)
+  if (t->kind == PT_WALK_CONV || t->kind == PT_WALK_CONV_TRANSPOSE)
     t->middle = t->token;
   t->text = g_strdup(s->str);
 }

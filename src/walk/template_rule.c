@@ -153,15 +153,17 @@ static bool read_linear(PtReader *r) {
 bool pt_read_rule(PtReader *r) {
   PtWalkTemplate *t = r->t;
   const PtOp *op = pt_op_of(r->node);
-  if (!op || t->domain[0] || t->n_data < 1 || t->n_captures || t->outputs != 1 || t->source ||
-      (op->flags & PT_OP_RANDOM))
+  if (!op || t->domain[0] || t->n_data < 1 || t->n_captures || t->source ||
+      (t->outputs != 1 && !g_str_equal(t->op, "Split")) || (op->flags & PT_OP_RANDOM))
     return false;
   for (uint32_t i = 0; i < r->view->n_in; i++)
     if (!pt_walk_is_data(&r->view->in[i]) || r->view->in[i].dtype != r->in.dtype)
       return false;
   switch (op->op_class) {
   case PT_CLASS_CONV:
-    return g_str_equal(t->op, "Conv") && pt_read_conv(r);
+    return g_str_equal(t->op, "Conv")
+               ? pt_read_conv(r)
+               : g_str_equal(t->op, "ConvTranspose") && pt_read_conv_transpose(r);
   case PT_CLASS_LINEAR:
     if (g_str_equal(t->op, "MatMul") && t->n_data == 2) {
       t->kind = PT_WALK_MATMUL;
@@ -190,13 +192,7 @@ bool pt_read_rule(PtReader *r) {
   case PT_CLASS_REDUCE:
     return pt_read_reduce(r);
   case PT_CLASS_MOVE:
-    if (g_str_equal(t->op, "Identity") && t->n_data == 1) {
-      t->kind = PT_WALK_SAME;
-      return true;
-    }
-    return t->n_data >= 1 && ((g_str_equal(t->op, "Transpose") && pt_read_transpose(r)) ||
-                              (g_str_equal(t->op, "Concat") && pt_read_concat(r)) ||
-                              (g_str_equal(t->op, "Flatten") && pt_read_flatten(r)));
+    return pt_read_move(r);
   default:
     return false;
   }

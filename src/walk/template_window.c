@@ -97,6 +97,54 @@ bool pt_read_conv(PtReader *r) {
   return read_window(r);
 }
 
+/* Like Conv, but for the weight's layout: [in, out / groups, ..]. */
+bool pt_read_conv_transpose(PtReader *r) {
+  PtWalkTemplate *t = r->t;
+  t->kind = PT_WALK_CONV_TRANSPOSE;
+  PtWalkSlot *w = &t->slots[1];
+  uint32_t n = 0;
+  const int64_t *more = pt_node_ints(r->node, "output_padding", &n);
+  if (t->n_data != 1 || t->slots[0].kind != PT_SLOT_DATA || t->n_slots < 2 ||
+      w->kind != PT_SLOT_WEIGHT || w->rank < 3 || w->rank > 5 || r->in.rank != (int32_t)w->rank ||
+      w->dtype != r->in.dtype || pt_node_attr(r->node, "output_shape") ||
+      (pt_node_attr(r->node, "auto_pad") && !pt_node_string_is(r->node, "auto_pad", "NOTSET") &&
+       !pt_node_string_is(r->node, "auto_pad", "VALID")))
+    return false;
+  t->n_space = (int32_t)w->rank - 2;
+  int64_t groups = pt_node_int(r->node, "group", 1), out = groups * w->dims[1];
+  int32_t in = r->in.dims[1];
+  if (groups < 1 || in < 1 || in % groups || w->dims[0] != in || out < 1 || out > INT32_MAX ||
+      (n && n != (uint32_t)t->n_space))
+    return false;
+  bool depthwise = groups > 1 && groups == in && out == in;
+  t->groups = depthwise ? 0 : (int32_t)groups;
+  t->dense = !depthwise;
+  r->width = depthwise ? 0 : (int32_t)out;
+  for (int32_t i = 0; i < t->n_space; i++) {
+    t->kernel[i] = w->dims[2 + i];
+    if (t->kernel[i] < 1 || t->kernel[i] > 4096 || (n && (more[i] < 0 || more[i] > 4096)))
+      return false;
+    t->out_pads[i] = n ? (int32_t)more[i] : 0;
+  }
+  w->dtype = 0;
+  w->dims[0] = PT_DIM_CHANNEL;
+  w->dims[1] = depthwise ? 1 : PT_DIM_WIDTH_PER_GROUP;
+  if (t->n_slots > 2) {
+    PtWalkSlot *b = &t->slots[2];
+    if (b->kind != PT_SLOT_WEIGHT || b->rank != 1 || b->dims[0] != out || b->dtype != r->in.dtype)
+      return false;
+    b->dtype = 0;
+    b->dims[0] = depthwise ? PT_DIM_CHANNEL : PT_DIM_WIDTH;
+  }
+  pt_reader_set(r, "group", groups);
+  if (depthwise)
+    pt_reader_drop(r, "group");
+  if (!read_window(r))
+    return false;
+  write_list(r, "output_padding", t->out_pads, t->n_space);
+  return true;
+}
+
 bool pt_read_pool(PtReader *r) {
   PtWalkTemplate *t = r->t;
   t->kind = PT_WALK_POOL;

@@ -81,23 +81,50 @@ typedef enum {
   PT_WALK_REDUCE,
   PT_WALK_CONCAT,
   PT_WALK_FLATTEN,
+  PT_WALK_CONV_TRANSPOSE,
+  /* room populate has no rule for what follows */
+  PT_WALK_RESHAPE,
+  PT_WALK_SLICE,
+  PT_WALK_SPLIT, /* in equal parts: outputs of one type */
+  PT_WALK_SQUEEZE,
+  PT_WALK_UNSQUEEZE,
+  PT_WALK_GATHER, /* by a constant */
+  PT_WALK_EXPAND, /* to a constant shape */
+  PT_WALK_PAD,
+  PT_WALK_CAST,
   PT_WALK_KINDS
 } PtWalkKind;
 
-typedef enum { PT_SLOT_NONE, PT_SLOT_DATA, PT_SLOT_REAL, PT_SLOT_WEIGHT } PtSlotKind;
+/* A number that steers an operator (a size of Reshape's target, a start of Slice), as it follows
+ * from the first input. */
+typedef enum {
+  PT_STEER_FIXED, /* value */
+  PT_STEER_COPY,  /* Reshape's 0 */
+  PT_STEER_REST,  /* Reshape's -1 */
+  PT_STEER_SIZE   /* the product of n axes from `axis` on, times `times`, over `value` */
+} PtSteerKind;
+typedef struct PtSteer {
+  uint8_t kind, axis, n, times;
+  uint32_t unused;
+  int64_t value;
+} PtSteer;
+
+typedef enum { PT_SLOT_NONE, PT_SLOT_DATA, PT_SLOT_REAL, PT_SLOT_WEIGHT, PT_SLOT_STEER } PtSlotKind;
 /* Sizes of a weight: >= 0 as they are, else one of these. */
 enum {
   PT_DIM_WIDTH = -1,     /* the node's width */
   PT_DIM_CHANNEL = -2,   /* the input's axis 1 */
   PT_DIM_PER_GROUP = -3, /* that divided by groups */
-  PT_DIM_AXIS = -16      /* PT_DIM_AXIS - i: the input's axis i from the end, 1 the last */
+  PT_DIM_WIDTH_PER_GROUP = -4,
+  PT_DIM_AXIS = -16 /* PT_DIM_AXIS - i: the input's axis i from the end, 1 the last */
 };
 typedef struct PtWalkSlot {
   PtSlotKind kind;
   uint8_t dtype;              /* weights: 0 as the first input */
-  uint32_t rank;              /* weights */
-  int32_t dims[PT_WALK_RANK]; /* weights: codes */
+  uint32_t rank;              /* weights; of what steers 0 or 1 */
+  int32_t dims[PT_WALK_RANK]; /* weights: codes; of what steers [0]: how many */
   const PtTensor *real;       /* data that stays, in the library's arena */
+  PtSteer steer[PT_WALK_RANK];
 } PtWalkSlot;
 
 #define PT_WALK_OUTPUTS 8
@@ -118,11 +145,15 @@ typedef struct PtWalkTemplate {
   int32_t n_space, kernel[3], strides[3], dilations[3], pads[6], ceil_mode;
   int32_t groups; /* 0: one a channel (depthwise, as many out) */
   int32_t perm[PT_WALK_RANK], n_perm;
-  uint32_t axes; /* Reduce: bits */
+  uint32_t axes; /* Reduce, Squeeze, Unsqueeze: bits */
   int32_t axis, keep;
-  bool axes_input; /* Reduce: axes are an input since `axes_since` */
+  bool axes_input; /* axes are an input since `axes_since` */
   int64_t axes_since;
-  bool limits; /* Clip: slots 1 and 2 are attributes before opset 11 */
+  bool limits;             /* Clip: slots 1 and 2 are attributes before opset 11 */
+  int32_t out_pads[3];     /* ConvTranspose */
+  int64_t lowest, highest; /* Gather: indices */
+  uint8_t to;              /* Cast */
+  bool parts;              /* Split: slot 1 is an attribute before opset 13 */
   /* what features and proposals see */
   uint64_t exact;  /* everything, the same in every run */
   uint64_t token;  /* operator with its key attributes */
@@ -175,6 +206,27 @@ void pt_walk_name(PtWalkTemplate *t, const PtGraph *store);
 bool pt_walk_infer(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
                    PtWalkType *out);
 
+/* infer_move.c: rules of operators that move data. */
+typedef bool (*PtWalkRule)(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
+                           PtWalkType *out);
+extern const PtWalkRule pt_walk_move_rules[PT_WALK_KINDS];
+/* steer.c: numbers that steer, read from a node so that what they are is the same for the same
+ * input: templates for which that does not hold any more are not valid there. */
+/* Reshape's target, n numbers, and the sizes that come out; steer[n]. False: invalid. */
+bool pt_steer_reshape(const PtWalkType *x, const int64_t *target, uint32_t n, PtWalkType *out,
+                      PtSteer *steer);
+/* A place on an axis: a fraction of its size, or fixed. */
+PtSteer pt_steer_place(const PtWalkType *x, int32_t axis, int64_t place);
+/* The slot's numbers for this input; false: there are none. */
+bool pt_steer_numbers(const PtWalkSlot *slot, const PtWalkType *x, int64_t *numbers);
+static inline bool pt_steer_same(const PtSteer *a, const PtSteer *b, uint32_t n) {
+  return n == 0 || memcmp(a, b, n * sizeof *a) == 0;
+}
+/* Sizes that come out of the operator show in what the node looks like. */
+static inline bool pt_walk_is_steered(const PtWalkTemplate *t) {
+  return t->kind >= PT_WALK_RESHAPE;
+}
+
 /* The size that a weight's code stands for; x: the type of the first input. */
 int64_t pt_walk_slot_size(int32_t code, const PtWalkTemplate *t, int32_t width,
                           const PtWalkType *x);
@@ -220,7 +272,8 @@ static inline const PtWalkType *pt_walk_ref_type(const PtWalkState *s, PtWalkRef
   if (ref < 0)
     return &s->face->in[-1 - ref];
   const PtWalkNode *n = &s->nodes[ref >> 3];
-  return ref & 7 ? &pt_walk_template(s->library, n->template)->out[ref & 7] : &n->type;
+  const PtWalkTemplate *t = pt_walk_template(s->library, n->template);
+  return ref & 7 && t->kind != PT_WALK_SPLIT ? &t->out[ref & 7] : &n->type;
 }
 static inline const PtWalkTemplate *pt_walk_at(const PtWalkState *s, uint32_t node) {
   return pt_walk_template(s->library, s->nodes[node].template);

@@ -33,6 +33,10 @@ static PtType type_of(const Writing *w, const PtWalkType *t) {
   return pt_type_tensor(w->to, (PtDtype)t->dtype, t->rank, dims);
 }
 
+static const PtWalkType *first_type(const Writing *w, const PtWalkNode *n) {
+  return pt_walk_ref_type(w->s, w->s->refs[n->in]);
+}
+
 /* ---- constants
  * ---------------------------------------------------------------------------------------- */
 static bool equal_tensors(const PtTensor *a, const PtTensor *b) {
@@ -66,7 +70,7 @@ static PtValueId add_weight(Writing *w, const PtWalkNode *n, const PtWalkSlot *s
   if (real)
     tensor = pt_arena_copy(w->to->arena, real, sizeof *real);
   else {
-    const PtWalkType *x = n->n_in ? pt_walk_ref_type(w->s, w->s->refs[n->in]) : NULL;
+    const PtWalkType *x = n->n_in ? first_type(w, n) : NULL;
     for (uint32_t d = 0; d < slot->rank; d++)
       dims[d] = pt_walk_slot_size(slot->dims[d], t, n->width, x);
     PtDtype dtype = slot->dtype ? (PtDtype)slot->dtype : (PtDtype)x->dtype;
@@ -90,9 +94,26 @@ static const PtNode *source_of(const Writing *w, uint32_t i) {
   return w->origins ? pt_node(w->like, g_array_index(w->origins, PtNodeId, i)) : NULL;
 }
 
-/* Limits of Clip were attributes before opset 11. */
+/* Limits of Clip were attributes before opset 11, sizes of Split before 13. */
 static bool is_attribute(const Writing *w, const PtWalkTemplate *t, uint32_t slot) {
-  return t->limits && slot > 0 && w->s->face->opset < 11;
+  return (t->limits && slot > 0 && w->s->face->opset < 11) ||
+         (t->parts && slot == 1 && w->s->face->opset < 13);
+}
+
+/* Numbers that steer, as they follow from this input. */
+static PtValueId add_steer(Writing *w, const PtWalkNode *n, const PtWalkSlot *slot,
+                           const PtTensor *real, PtValueId from) {
+  int64_t numbers[PT_WALK_RANK], dims[1] = {slot->dims[0]};
+  int32_t narrow[PT_WALK_RANK];
+  if (real)
+    return add_stays(w, real, from);
+  if (!pt_steer_numbers(slot, first_type(w, n), numbers))
+    return PT_NONE;
+  for (int64_t i = 0; i < dims[0]; i++)
+    narrow[i] = (int32_t)CLAMP(numbers[i], INT32_MIN, INT32_MAX);
+  const void *data = slot->dtype == PT_INT32 ? (const void *)narrow : (const void *)numbers;
+  PtDtype dtype = slot->dtype == PT_INT32 ? PT_INT32 : PT_INT64;
+  return add_stays(w, pt_graph_tensor_copy(w->to, dtype, 1, dims, data), PT_NONE);
 }
 
 static bool add_slots(Writing *w, uint32_t i, PtValueId *inputs) {
@@ -109,8 +130,10 @@ static bool add_slots(Writing *w, uint32_t i, PtValueId *inputs) {
       inputs[k] = value_of(w, w->s->refs[n->in + data++]);
     else if (slot->kind == PT_SLOT_REAL && !is_attribute(w, t, k))
       inputs[k] = add_stays(w, real ? real : slot->real, real ? from : PT_NONE);
-    else if (slot->kind == PT_SLOT_WEIGHT) {
-      inputs[k] = add_weight(w, n, slot, real, from);
+    else if (slot->kind == PT_SLOT_WEIGHT ||
+             (slot->kind == PT_SLOT_STEER && !is_attribute(w, t, k))) {
+      inputs[k] = slot->kind == PT_SLOT_STEER ? add_steer(w, n, slot, real, from)
+                                              : add_weight(w, n, slot, real, from);
       if (inputs[k] == PT_NONE)
         return false;
     }
@@ -142,13 +165,14 @@ static void add_attrs(Writing *w, const PtWalkNode *n, const PtWalkTemplate *t, 
   for (uint32_t k = 1; k < t->n_slots; k++)
     if (is_attribute(w, t, k) && t->slots[k].kind == PT_SLOT_REAL)
       pt_node_set_float(w->to, made, limits[k], (float)pt_tensor_float_at(t->slots[k].real, 0));
-  if (t->kind == PT_WALK_CONV && t->groups == 0) {
-    const PtWalkType *x = pt_walk_ref_type(w->s, w->s->refs[n->in]);
-    pt_node_set_int(w->to, made, "group", x->dims[1]);
-  }
+  int64_t sizes[PT_WALK_RANK];
+  if (t->parts && is_attribute(w, t, 1) && pt_steer_numbers(&t->slots[1], first_type(w, n), sizes))
+    pt_node_set_ints(w->to, made, "split", sizes, t->n_outputs);
+  if ((t->kind == PT_WALK_CONV || t->kind == PT_WALK_CONV_TRANSPOSE) && t->groups == 0)
+    pt_node_set_int(w->to, made, "group", first_type(w, n)->dims[1]);
 }
 
-/* Axes of a reduction: an attribute or an input, as the opset has it. */
+/* Axes: an attribute or an input, as the opset has it. */
 static PtValueId add_axes(Writing *w, const PtWalkTemplate *t, PtNodeId *made, PtValueId data) {
   int64_t axes[PT_WALK_RANK], dims[1] = {0};
   for (int64_t a = 0; a < PT_WALK_RANK; a++)
@@ -176,8 +200,9 @@ static bool write_node(Writing *w, uint32_t i) {
     outputs[0] = add_axes(w, t, &made, inputs[0]);
   else {
     for (uint32_t k = 0; k < t->n_outputs; k++)
-      outputs[k] =
-          t->outputs >> k & 1 || t->outputs == 0 ? pt_graph_add_value(w->to, NULL) : PT_NONE;
+      outputs[k] = t->outputs >> k & 1 || t->outputs == 0 || t->kind == PT_WALK_SPLIT
+                       ? pt_graph_add_value(w->to, NULL)
+                       : PT_NONE;
     uint32_t n_slots = t->n_slots;
     while (n_slots > 0 && inputs[n_slots - 1] == PT_NONE)
       n_slots--;

@@ -20,6 +20,14 @@ static PtType image(PtGraph *g, int64_t channels) {
   return pt_type_tensor(g, PT_FLOAT, 4, d);
 }
 
+static PtValueId sized(PtGraph *g, PtValueId v, int32_t rank, const int64_t *sizes) {
+  PtDim d[4] = {{0}};
+  for (int32_t i = 0; i < rank; i++)
+    d[i].size = sizes[i];
+  pt_value(g, v)->type = pt_type_tensor(g, PT_FLOAT, rank, d);
+  return v;
+}
+
 static PtValueId typed(PtGraph *g, PtValueId v, int64_t channels) {
   PtType t = image(g, channels);
   pt_value(g, v)->type = t;
@@ -73,6 +81,52 @@ static PtGraph *two_graph(void) {
   PtValueId a = typed(g, pt_graph_add_op(g, "Add", (PtValueId[]){x, y}, 2), 4);
   pt_graph_add_output(g, a);
   pt_graph_add_output(g, typed(g, pt_graph_add_op(g, "Mul", (PtValueId[]){x, a}, 2), 4));
+  return g;
+}
+
+/* x -> Reshape to heads -> Transpose, and what of it is cut out and put back. */
+static PtGraph *heads_graph(void) {
+  PtGraph *g = pt_graph_new();
+  pt_graph_set_opset(g, "", 17);
+  PtDim d[3] = {{1, NULL}, {2, NULL}, {8, NULL}};
+  PtType t = pt_type_tensor(g, PT_FLOAT, 3, d);
+  PtValueId x = pt_graph_add_input(g, "x", &t);
+  PtValueId split = pt_graph_add_ints(g, (int64_t[]){1, 2, 2, 4}, 4);
+  PtValueId merge = pt_graph_add_ints(g, (int64_t[]){0, 0, -1}, 3);
+  PtValueId w =
+      pt_graph_add_constant(g, NULL, pt_graph_tensor(g, PT_FLOAT, 2, (int64_t[]){8, 8}, NULL));
+  pt_value(g, w)->type = pt_type_of_constant(g, pt_value(g, w)->constant);
+  PtValueId m =
+      sized(g, pt_graph_add_op(g, "MatMul", (PtValueId[]){x, w}, 2), 3, (int64_t[]){1, 2, 8});
+  PtValueId h = sized(g, pt_graph_add_op(g, "Reshape", (PtValueId[]){m, split}, 2), 4,
+                      (int64_t[]){1, 2, 2, 4});
+  PtValueId back =
+      sized(g, pt_graph_add_op(g, "Reshape", (PtValueId[]){h, merge}, 2), 3, (int64_t[]){1, 2, 8});
+  pt_graph_add_output(g, back);
+  return g;
+}
+
+/* Parts of an axis, by two outputs of one node and by a fraction of its size. */
+static PtGraph *parts_graph(void) {
+  PtGraph *g = pt_graph_new();
+  const int64_t half[] = {1, 2, 4};
+  pt_graph_set_opset(g, "", 17);
+  PtDim d[3] = {{1, NULL}, {2, NULL}, {8, NULL}};
+  PtType t = pt_type_tensor(g, PT_FLOAT, 3, d);
+  PtValueId x = pt_graph_add_input(g, "x", &t), part[2];
+  PtValueId sizes = pt_graph_add_ints(g, (int64_t[]){4, 4}, 2);
+  PtValueId from = pt_graph_add_ints(g, (int64_t[]){4}, 1);
+  PtValueId to = pt_graph_add_ints(g, (int64_t[]){INT64_MAX}, 1);
+  PtValueId axis = pt_graph_add_ints(g, (int64_t[]){2}, 1);
+  for (uint32_t i = 0; i < 2; i++)
+    part[i] = sized(g, pt_graph_add_value(g, NULL), 3, half);
+  PtNodeId split = pt_graph_add_node(g, "", "Split", (PtValueId[]){x, sizes}, 2, part, 2);
+  pt_node_set_int(g, split, "axis", 2);
+  PtValueId cut =
+      sized(g, pt_graph_add_op(g, "Slice", (PtValueId[]){x, from, to, axis}, 4), 3, half);
+  PtValueId mul = sized(g, pt_graph_add_op(g, "Mul", (PtValueId[]){part[0], cut}, 2), 3, half);
+  pt_graph_add_output(g,
+                      sized(g, pt_graph_add_op(g, "Add", (PtValueId[]){mul, part[1]}, 2), 3, half));
   return g;
 }
 
@@ -242,8 +296,8 @@ static void check_balance(World *w, Flow ***flows, uint32_t n_groups, const doub
 
 /* Pearson's statistic over classes with enough visits, thinned so that visits are nearly
  * independent. */
-static void check_chain(World *w, const double *pi) {
-  enum { VISITS = 5000, THIN = 500 };
+static void check_chain(World *w, const double *pi, uint32_t thin) {
+  enum { VISITS = 5000 };
   PtSeed seed;
   pt_seed_init(&seed, "balance");
   g_autoptr(PtRng) rng = pt_rng_new(&seed, "chain", 0);
@@ -253,7 +307,7 @@ static void check_chain(World *w, const double *pi) {
   uint32_t cells = 0, rest_visits = 0;
   pt_walker_init(&walker, w->start, w->habits, &w->energy, rng);
   for (uint32_t i = 0; i < VISITS; i++) {
-    pt_walker_run(&walker, THIN);
+    pt_walker_run(&walker, thin);
     visits[class_of(w, walker.now)]++;
   }
   pt_walker_clear(&walker);
@@ -279,7 +333,8 @@ static void check_chain(World *w, const double *pi) {
   g_assert_cmpfloat(fabs(normal), <, 4);
 }
 
-static void check_world(PtGraph *graph, uint32_t most, bool chain) {
+/* thin: steps between visits of a chain, 0: none */
+static void check_world(PtGraph *graph, uint32_t most, uint32_t thin) {
   World *w = world_new(graph, most);
   uint32_t n_groups = pt_walk_n_moves + 3;
   g_autofree Flow ***flows = g_new0(Flow **, MAX_CLASSES);
@@ -292,8 +347,8 @@ static void check_world(PtGraph *graph, uint32_t most, bool chain) {
     pi[i] = log_pi(w, &walker, i);
   pt_walker_clear(&walker);
   check_balance(w, flows, n_groups, pi);
-  if (chain)
-    check_chain(w, pi);
+  if (thin)
+    check_chain(w, pi, thin);
   g_assert_cmpuint(w->states->len, ==, n); /* the chain stays among them */
   for (uint32_t i = 0; i < n; i++) {
     for (uint32_t g = 0; g < n_groups; g++)
@@ -307,19 +362,31 @@ static void check_world(PtGraph *graph, uint32_t most, bool chain) {
 }
 
 static void test_joins(void) {
-  check_world(joins_graph(), 4, true);
+  check_world(joins_graph(), 4, 500);
 }
 static void test_widths(void) {
-  check_world(widths_graph(), 3, true);
+  check_world(widths_graph(), 3, 500);
+}
+static void test_heads(void) {
+  check_world(heads_graph(), 4, 0);
+}
+static void test_parts(void) {
+  World *w = world_new(parts_graph(), 4); /* all four have a rule */
+  for (uint32_t i = 0; i < w->start->n; i++)
+    g_assert_cmpint(pt_walk_at(w->start, i)->kind, !=, PT_WALK_OPAQUE);
+  world_free(w);
+  check_world(parts_graph(), 4, 0);
 }
 static void test_two(void) {
-  check_world(two_graph(), 3, false);
+  check_world(two_graph(), 3, 0);
 }
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/walk/balance/joins", test_joins);
   g_test_add_func("/walk/balance/widths", test_widths);
+  g_test_add_func("/walk/balance/heads", test_heads);
+  g_test_add_func("/walk/balance/parts", test_parts);
   g_test_add_func("/walk/balance/two-inputs", test_two);
   return g_test_run();
 }
