@@ -17,7 +17,8 @@ typedef struct PtAuditLine {
   uint32_t runs, buckets;                 /* distinct buckets */
   double bits, most_bits;  /* kept a bucket: -log2 of the calibrated posterior of the real piece,
                               mean;  at best */
-  double kept, kept_error; /* bits over most_bits; standard error over runs, 0 for one */
+  double kept, kept_error; /* bits over most_bits; standard error over a model's runs, of all over
+                              models; 0 for one */
   double area, area_error; /* real above sentinel of its bucket */
   double first, chance;    /* share of buckets in which the real piece comes first; by chance */
   double even;             /* p-value of the real pieces' ranks being even */
@@ -78,15 +79,17 @@ PtAuditSurvey *pt_audit_survey(const PtAuditOptions *options, GError **error);
 void pt_audit_survey_free(PtAuditSurvey *survey);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtAuditSurvey, pt_audit_survey_free)
 
-/* Trains all adversaries on the options' models and writes them for pt_audit_bundle. */
-bool pt_audit_learn(const PtAuditOptions *options, const char *path, GError **error);
+/* Trains all adversaries on the options' models and writes them for pt_audit_bundle. survey (or
+ * NULL): what they told of families they had not seen. */
+bool pt_audit_learn(const PtAuditOptions *options, const char *path, PtAuditSurvey **survey,
+                    GError **error);
 
 /* For who measures models apart from the rest: adversaries trained on options->models (NULL: all)
- * that are of no family of `apart` (NULL at the end), written to `path`; and for each of those the
- * folder of a generator that has not seen it, in options->work, which must be set: generators[i],
- * caller frees. */
-bool pt_audit_apart(const PtAuditOptions *options, const char *const *apart, const char *path,
-                    char **generators, GError **error);
+ * that are of no family of `apart` (NULL at the end), on `most` of them, written to `path`; and for
+ * each of those the folder of a generator that has not seen it, in options->work, which must be
+ * set: generators[i], caller frees. */
+bool pt_audit_apart(const PtAuditOptions *options, const char *const *apart, uint32_t most,
+                    const char *path, char **generators, GError **error);
 
 /* Figure 6 of the paper: its adversary, its models, its n and k. */
 typedef struct PtPaperCell {

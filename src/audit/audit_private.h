@@ -149,7 +149,7 @@ PtCase *pt_lab_case(const PtLab *work, const PtRunOptions *options, GError **err
 bool pt_audit_cases(const PtLab *lab, const PtAuditOptions *options, GPtrArray *cases,
                     GError **error);
 bool pt_audit_learn_in(const PtLab *lab, const PtAuditOptions *options, const char *path,
-                       GError **error);
+                       PtAuditSurvey **survey, GError **error);
 /* A lab in options->work, or in a temporary folder, which the caller removes and frees. */
 PtLab *pt_audit_lab(const PtAuditOptions *options, char **temporary, GError **error);
 
@@ -366,7 +366,7 @@ typedef struct PtSummary {
   double bits, most_bits, kept;  /* a bucket; at best; their ratio */
   double area, first, chance;    /* chance: what first is if nothing is known */
   double even;                   /* p-value of the ranks being even */
-  double area_error, bits_error; /* standard errors over runs; of the area, of the share kept */
+  double area_error, bits_error; /* standard errors over runs, or, of all, over models */
 } PtSummary;
 /* Without rows, with room for so many. */
 PtContest *pt_contest_bare(GPtrArray *cases, uint32_t rows);
@@ -397,6 +397,7 @@ void pt_whole_hear(PtContest *contest, const PtAdversary *adversary, const void 
 #define PT_STACK_REMEDY "what the strongest of the others says"
 /* Lines of all adversaries over a model's runs, or all; without buckets. */
 PtAuditModel *pt_contest_model(const PtContest *contest, const char *name, uint32_t model);
+PtAuditSurvey *pt_survey_of(const PtLab *lab, const PtContest *contest);
 PtSummary pt_contest_summary(const PtContest *contest, uint32_t adversary, uint32_t model);
 
 /* ---- juries: trained adversaries ---------------------------------------------------------------

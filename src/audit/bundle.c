@@ -182,8 +182,9 @@ PtAuditModel *pt_audit_bundle(const PtAuditBundleOptions *o, GError **error) {
 
 /* ---- training beforehand --------------------------------------------------------------------- */
 bool pt_audit_learn_in(const PtLab *lab, const PtAuditOptions *o, const char *path,
-                       GError **error) {
+                       PtAuditSurvey **survey, GError **error) {
   g_autoptr(GPtrArray) cases = g_ptr_array_new_with_free_func((GDestroyNotify)pt_case_free);
+  double start = pt_clock();
   if (!pt_audit_cases(lab, o, cases, error))
     return false;
   PtSeed seed;
@@ -192,13 +193,20 @@ bool pt_audit_learn_in(const PtLab *lab, const PtAuditOptions *o, const char *pa
       .folds = o->folds, .only = o->only, .threads = o->threads, .progress = o->progress};
   g_autoptr(PtContest) contest = pt_contest_new(cases, &how, &seed);
   g_autoptr(PtJury) jury = pt_jury_train(contest);
-  return pt_jury_write(jury, path, error);
+  if (!pt_jury_write(jury, path, error))
+    return false;
+  if (survey) {
+    *survey = pt_survey_of(lab, contest);
+    (*survey)->seconds = pt_clock() - start;
+  }
+  return true;
 }
 
-bool pt_audit_learn(const PtAuditOptions *o, const char *path, GError **error) {
+bool pt_audit_learn(const PtAuditOptions *o, const char *path, PtAuditSurvey **survey,
+                    GError **error) {
   g_autofree char *temporary = NULL;
   g_autoptr(PtLab) lab = pt_audit_lab(o, &temporary, error);
-  bool ok = lab && pt_audit_learn_in(lab, o, path, error);
+  bool ok = lab && pt_audit_learn_in(lab, o, path, survey, error);
   if (temporary)
     pt_dir_remove(temporary);
   return ok;

@@ -242,24 +242,56 @@ void pt_contest_free(PtContest *c) {
 }
 
 /* ---- summaries ------------------------------------------------------------------------------- */
+/* A mean's standard error over groups: the runs of one model; or, over all, the models, as runs of
+ * one model are alike. */
+typedef struct Groups {
+  GArray *of;  /* uint32_t: model, or run */
+  GArray *sum; /* double: area, share kept, how many */
+} Groups;
+
+static void add_run(Groups *g, uint32_t of, double area, double share) {
+  guint at = 0;
+  while (at < g->of->len && g_array_index(g->of, uint32_t, at) != of)
+    at++;
+  if (at == g->of->len) {
+    static const double zeros[3];
+    g_array_append_val(g->of, of);
+    g_array_append_vals(g->sum, zeros, 3);
+  }
+  double *sum = &g_array_index(g->sum, double, 3 * at);
+  sum[0] += area;
+  sum[1] += share;
+  sum[2] += 1;
+}
+
+static double error_of(const Groups *g, guint which) {
+  double mean = 0, square = 0, n = g->of->len;
+  for (guint i = 0; i < g->of->len; i++) {
+    const double *sum = &g_array_index(g->sum, double, 3 * i);
+    mean += sum[which] / sum[2] / n;
+    square += sum[which] / sum[2] * (sum[which] / sum[2]) / n;
+  }
+  return n > 1 ? sqrt(MAX(square - mean * mean, 0) / (n - 1)) : 0;
+}
+
 PtSummary pt_contest_summary(const PtContest *c, uint32_t adversary, uint32_t model) {
   const PtContestRow *row = &c->rows[adversary];
   PtSummary s = {0};
-  double seeds = 0, area_square = 0, bits_square = 0, area_sum = 0, bits_sum = 0;
-  g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(PtBucketResult));
+  g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(PtBucketResult)),
+                    of = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+                    sum = g_array_new(FALSE, FALSE, sizeof(double));
+  Groups groups = {of, sum};
   for (guint i = 0; i < c->targets->len; i++) {
     const PtCase *t = c->targets->pdata[i];
     if (model != PT_NONE && t->model != model)
       continue;
     g_array_append_vals(all, row->results[i], t->n_buckets);
-    double share = 0, area = pt_area(row->results[i], t->n_buckets);
+    double share = 0;
     for (uint32_t b = 0; b < t->n_buckets; b++)
       share += row->results[i][b].bits / log2(row->results[i][b].n) / t->n_buckets;
-    area_sum += area;
-    area_square += area * area;
-    bits_sum += share;
-    bits_square += share * share;
-    seeds++;
+    add_run(&groups, model == PT_NONE ? t->model : i, pt_area(row->results[i], t->n_buckets),
+            share);
+    s.runs++;
   }
   const PtBucketResult *r = (const PtBucketResult *)(void *)all->data;
   s.buckets = all->len;
@@ -271,13 +303,8 @@ PtSummary pt_contest_summary(const PtContest *c, uint32_t adversary, uint32_t mo
   }
   s.area = pt_area(r, all->len);
   s.even = pt_rank_test(r, all->len);
-  s.runs = (uint32_t)seeds;
-  if (seeds > 1) {
-    s.area_error =
-        sqrt(MAX(area_square / seeds - area_sum * area_sum / seeds / seeds, 0) / (seeds - 1));
-    s.bits_error =
-        sqrt(MAX(bits_square / seeds - bits_sum * bits_sum / seeds / seeds, 0) / (seeds - 1));
-  }
+  s.area_error = error_of(&groups, 0);
+  s.bits_error = error_of(&groups, 1);
   s.bits = MIN(s.bits, s.most_bits);
   s.kept = s.most_bits > 0 ? s.bits / s.most_bits : 1;
   return s;

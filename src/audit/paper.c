@@ -7,8 +7,9 @@
 #include <math.h>
 
 #define K 20
-#define RANDOM_K 10 /* of the baseline: its share ruled out is as large with fewer, and they cost  \
-                     */
+#define RANDOM_K                                                                                   \
+  10 /* of the baseline: its share ruled out is as large with fewer, and they cost                 \
+      */
 
 /* As printed there; candidates as log10. */
 static const PtPaperRow figure_6[] = {

@@ -122,7 +122,7 @@ bool pt_audit_cases(const PtLab *lab, const PtAuditOptions *o, GPtrArray *cases,
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
-static PtAuditSurvey *survey_of(const PtLab *lab, const PtContest *c) {
+PtAuditSurvey *pt_survey_of(const PtLab *lab, const PtContest *c) {
   PtAuditSurvey *s = g_new0(PtAuditSurvey, 1);
   s->all = pt_contest_model(c, "all", PT_NONE);
   s->models = g_ptr_array_new_with_free_func(pt_audit_model_free);
@@ -154,7 +154,7 @@ PtAuditSurvey *pt_audit_survey(const PtAuditOptions *o, GError **error) {
     PtContestOptions how = {
         .folds = o->folds, .only = o->only, .threads = o->threads, .progress = o->progress};
     g_autoptr(PtContest) c = pt_contest_new(cases, &how, &seed);
-    survey = survey_of(lab, c);
+    survey = pt_survey_of(lab, c);
     survey->seconds = pt_clock() - start;
   }
   if (temporary)

@@ -131,11 +131,14 @@ static int run_bundle(PtCli *cli, const Asked *a, const PtAuditOptions *o) {
 
 static int run_learn(PtCli *cli, const Asked *a, const PtAuditOptions *o) {
   GError *error = NULL;
-  if (!pt_audit_learn(o, a->learn, &error))
+  g_autoptr(PtAuditSurvey) survey = NULL;
+  if (!pt_audit_learn(o, a->learn, &survey, &error))
     return pt_cli_fail(cli, error);
-  json_t *json = json_object();
+  json_t *json = pt_json_survey(survey);
   json_object_set_new(json, "out", pt_json_text(a->learn));
-  return pt_cli_result(cli, json, g_strdup_printf("written %s\n", a->learn), PT_EXIT_DONE);
+  g_autofree char *told = pt_text_survey(survey);
+  return pt_cli_result(cli, json, g_strdup_printf("%s\nwritten %s\n", told, a->learn),
+                       PT_EXIT_DONE);
 }
 
 static int run_quiz(PtCli *cli, const Asked *a, const PtAuditOptions *o) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define ITERATIONS 40 /* of a model's time */
+#define OTHERS 12     /* models that adversaries learn from */
 
 static const uint32_t pieces[] = {6, 12, 24, 48}, sentinels[] = {5, 10, 20, 40},
                       steps[] = {250, 1000, 4000, 16000};
@@ -163,7 +164,7 @@ bool pt_sweep(const PtSweepOptions *o, const char *const *models, GArray *rows, 
              .jury = jury,
              .rows = rows,
              .all = n * (G_N_ELEMENTS(pieces) + G_N_ELEMENTS(sentinels) + G_N_ELEMENTS(steps))};
-  bool ok = pt_audit_apart(&audit, models, jury, generators, error);
+  bool ok = pt_audit_apart(&audit, models, OTHERS, jury, generators, error);
   for (uint32_t i = 0; ok && i < n; i++) {
     s.model = models[i];
     s.generator = generators[i];

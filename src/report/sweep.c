@@ -78,7 +78,7 @@ static const Measure measures[] = {
     {"bits kept, the whole model", offsetof(PtSweepRow, bits), 1},
     {"share of the bits kept, %", offsetof(PtSweepRow, kept), 100},
     {"optimizer's time, s", offsetof(PtSweepRow, optimize_seconds), 1},
-    {"slowdown over best attainable, %", offsetof(PtSweepRow, slowdown), 100}};
+    {"slowdown, %", offsetof(PtSweepRow, slowdown), 100}};
 static const char *const colours[] = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e"};
 
 static double value_of(const PtSweepRow *r, const Measure *m) {
