@@ -155,6 +155,31 @@ static void test_families(void) {
   g_assert_cmpfloat(pt_overlap(sights->pdata[0], sights->pdata[0]), ==, 1);
 }
 
+/* Two models of two runs: of all, the error is that of the models' means; of one, of its runs. */
+static void test_errors(void) {
+  static const double ranks[] = {0, 0.2, 0.6, 0.8}; /* of the real piece; area is 1 - rank */
+  g_autoptr(GPtrArray) cases = g_ptr_array_new_with_free_func((GDestroyNotify)pt_case_free);
+  for (uint32_t i = 0; i < 4; i++) {
+    PtCase *t = bare_target(2);
+    t->model = i / 2;
+    t->seed = i % 2;
+    g_ptr_array_add(cases, t);
+  }
+  g_autoptr(PtContest) c = pt_contest_bare(cases, 1);
+  PtContestRow *row = pt_contest_add_row(c, "made up", "", "");
+  for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t b = 0; b < 2; b++)
+      row->results[i][b] = (PtBucketResult){.rank = ranks[i], .bits = log2(N) / 2, .n = N};
+  PtSummary all = pt_contest_summary(c, 0, PT_NONE), one = pt_contest_summary(c, 0, 1);
+  g_assert_cmpuint(all.runs, ==, 4);
+  g_assert_cmpuint(one.runs, ==, 2);
+  g_assert_cmpfloat(fabs(all.area - 0.6), <, 1e-12);
+  g_assert_cmpfloat(fabs(all.area_error - 0.3), <, 1e-12); /* 0.9 and 0.3 */
+  g_assert_cmpfloat(fabs(one.area_error - 0.1), <, 1e-12); /* 0.4 and 0.2 */
+  g_assert_cmpfloat(fabs(all.kept - 0.5), <, 1e-12);
+  g_assert_cmpfloat(all.bits_error, <, 1e-6);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/audit/posterior", test_posterior);
@@ -162,5 +187,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/audit/reduction", test_reduction);
   g_test_add_func("/audit/logit", test_logit);
   g_test_add_func("/audit/families", test_families);
+  g_test_add_func("/audit/errors", test_errors);
   return g_test_run();
 }
