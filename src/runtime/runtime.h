@@ -78,6 +78,11 @@ double pt_session_time(PtSession *session, PtArray *const *inputs, GError **erro
  * never contradicted. */
 bool pt_runtime_infer_types(PtGraph *graph, GError **error);
 
+/* Nodes that compute shapes, indices and masks from sizes that are known (types, above) and from
+ * constants become constants of at most 1024 elements, as any optimizer would make them. Node and
+ * value ids change; the same file gives the same graph. */
+bool pt_runtime_fold(PtGraph *graph, GError **error);
+
 /* Random inputs for a model by dtype and declared type, seeded. Unknown dims take `dim_default`,
  * the same symbol the same size. Integers: 0..max_int-1 (masks by name-independent rule: see
  * inputs.c). Returns GPtrArray of PtArray. */
