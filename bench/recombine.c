@@ -75,7 +75,7 @@ static bool run_model(const char *path, GError **error) {
   g_autoptr(PtHeap) heap = pt_heap_new(path, &options, error);
   g_autoptr(PtSecret) secret = heap ? pt_secret_read(heap->secret, error) : NULL;
   g_autoptr(PtGraph) model = secret ? pt_onnx_read(heap->model, NULL, error) : NULL;
-  if (!model || !pt_runtime_infer_types(model, error))
+  if (!model || !pt_runtime_infer_types(model, error) || !pt_runtime_fold(model, error))
     return false;
   PtSeed seed;
   pt_seed_init(&seed, options.seed);

@@ -59,7 +59,7 @@ static void settle_symbols(PtGraph *model) {
 static PtPartition *cut(PtGraph *model, const PtObfuscateOptions *options, const PtSeed *seed,
                         GError **error) {
   pt_progress(&options->progress, "inferring types", 0, 0);
-  if (!pt_runtime_infer_types(model, error))
+  if (!pt_runtime_infer_types(model, error) || !pt_runtime_fold(model, error))
     return NULL;
   settle_symbols(model);
   PtPartitionOptions how = {.n = options->n, .plain = options->plain, .threads = options->threads};

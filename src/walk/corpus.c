@@ -94,7 +94,7 @@ static bool cut_once(Cutting *c, PtGraph *g, uint32_t n, const char *text, GErro
 static bool cut_model(Cutting *c, const char *path, GError **error) {
   PtOnnxReadOptions options = {.external = PT_EXTERNAL_MAP, .allow_empty = true};
   g_autoptr(PtGraph) g = pt_onnx_read(path, &options, error);
-  if (!g || !pt_runtime_infer_types(g, error))
+  if (!g || !pt_runtime_infer_types(g, error) || !pt_runtime_fold(g, error))
     return false;
   uint32_t n = pt_graph_n_nodes(g);
   return cut_once(c, g, 0, "corpus", error) && cut_once(c, g, 0, "corpus 2", error) &&

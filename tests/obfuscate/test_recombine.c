@@ -31,6 +31,7 @@ static void check_draws(const char *path, const char *mode, uint32_t n) {
   g_autoptr(PtGraph) model = pt_onnx_read(path, NULL, &error);
   g_assert_no_error(error);
   g_assert_true(pt_runtime_infer_types(model, &error));
+  g_assert_true(pt_runtime_fold(model, &error));
   PtSeed seed;
   pt_seed_init(&seed, "recombine");
   g_autoptr(GPtrArray) inputs = pt_runtime_random_inputs(model, &seed, 2, &error);

@@ -15,6 +15,7 @@ static GPtrArray *cut(const char *path) {
   g_autoptr(PtGraph) g = pt_onnx_read(path, &options, &error);
   g_assert_no_error(error);
   g_assert_true(pt_runtime_infer_types(g, &error));
+  g_assert_true(pt_runtime_fold(g, &error));
   PtSeed seed;
   pt_seed_init(&seed, "test");
   PtPartitionOptions how = {.n = 0};
