@@ -97,6 +97,16 @@ static GArray *wanted(Folding *f, const bool *folds) {
   return values;
 }
 
+/* Sizes that a file states need not be those that come out. */
+static bool is_as_typed(const PtArray *a, const PtType *t) {
+  if (!a || !a->data || a->dtype != t->dtype || (int32_t)a->rank != t->rank)
+    return false;
+  for (int32_t i = 0; i < t->rank; i++)
+    if (a->dims[i] != t->dims[i].size)
+      return false;
+  return true;
+}
+
 bool pt_runtime_fold(PtGraph *graph, GError **error) {
   uint32_t n = pt_graph_n_nodes(graph), n_values = pt_graph_n_values(graph), found = 0;
   g_autofree PtNodeId *order = g_new(PtNodeId, n + 1);
@@ -119,6 +129,9 @@ bool pt_runtime_fold(PtGraph *graph, GError **error) {
   g_autoptr(GPtrArray) arrays = pt_runtime_evaluate(small, NULL);
   if (!arrays)
     return true; /* an operator that this runtime lacks: the model stays as it is */
+  for (guint i = 0; i < values->len; i++)
+    if (!is_as_typed(arrays->pdata[i], &pt_value(graph, g_array_index(values, PtValueId, i))->type))
+      return true;
   for (guint i = 0; i < values->len; i++) {
     const PtArray *a = arrays->pdata[i];
     PtValueId v = g_array_index(values, PtValueId, i);

@@ -65,6 +65,15 @@ static void test_output(void) {
   g_assert_null(pt_value(g, pt_graph_output(g, 1))->constant);
 }
 
+/* A file that states other sizes than come out stays as it is. */
+static void test_lie(void) {
+  g_autoptr(PtGraph) g = reshape_graph(2, false);
+  PtValueId to = pt_node(g, 5)->inputs[1];
+  ints(g, to, 1, 3);
+  g_assert_true(pt_runtime_fold(g, NULL));
+  g_assert_cmpuint(pt_graph_n_nodes(g), ==, 6);
+}
+
 int main(int argc, char **argv) {
   g_autoptr(GError) error = NULL;
   g_test_init(&argc, &argv, NULL);
@@ -73,5 +82,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/runtime/fold/known", test_known);
   g_test_add_func("/runtime/fold/unknown", test_unknown);
   g_test_add_func("/runtime/fold/output", test_output);
+  g_test_add_func("/runtime/fold/lie", test_lie);
   return g_test_run();
 }
