@@ -1,54 +1,14 @@
 /* draw: assignments drawn node by node that fit by themselves: each operator by its likelihood
  * times how well what it makes leads to the outputs, and to what it is joined with (a Doob
  * transform of the chain of opcodes). Z3 is for where this ends nowhere. */
-#include "populate/populate_private.h"
+#include "populate/draw.h"
 
 #include <math.h>
 
-#define OPERANDS 64
 #define STEPS 5 /* nodes drawn, for each there is */
-#define SHRINKS                                                                                    \
-  1.5 /* log2 of the odds that a value loses for each doubling over the outputs' bound */
+#define SHRINKS 1.5 /* log2 of the odds lost with each doubling over the outputs' bound */
 
-struct PtDrawer {
-  const PtEncoder *e;
-  const PtPopulateGuide *g;
-  const PtLikelihood *l;
-  PtRng *rng;
-  PtProposal at;         /* inputs of nodes */
-  uint32_t *read, *from; /* arcs by their source: from[read[i] .. read[i + 1]) */
-  int32_t *goal;         /* [n] type that an output wants of the node, -1: none */
-  uint32_t *outputs;     /* [n_outputs] node of each */
-  double *future;        /* [n][n_types] of what comes after a value of a type here; largest 1 */
-  bool *stale;           /* [n] future has to be made anew */
-  bool *done;            /* [n] */
-  PtSolution *s;
-  uint32_t n_refs;
-  bool *positive; /* [n] */
-  PtSize *size;   /* [n] */
-  PtSize *most;   /* [n] where it is an output */
-  PtSize any;     /* the largest that an output may be */
-  double *odds;   /* [moves or operators] */
-};
 typedef struct PtDrawer Drawing;
-
-/* ---- operands ---------------------------------------------------------------------------------
- */
-static uint32_t operands(const Drawing *d, uint32_t i, int32_t *refs) {
-  const PtNodeVars *v = &d->e->nodes[i];
-  uint32_t n = 0;
-  for (uint32_t k = 0; k < v->n_preds; k++)
-    refs[n++] = (int32_t)v->preds[k];
-  for (uint32_t k = 0; k < 2; k++)
-    if (d->at.input[2 * i + k])
-      refs[n++] = -(int32_t)d->at.input[2 * i + k];
-  return n;
-}
-
-/* NULL: not known yet. */
-static const PtFiniteType *type_of(const Drawing *d, int32_t ref) {
-  return ref < 0 ? &d->e->p->inputs[-1 - ref].type : d->done[ref] ? &d->s->nodes[ref].type : NULL;
-}
 
 /* ---- outputs ----------------------------------------------------------------------------------
  */
@@ -96,107 +56,6 @@ static bool place_outputs(Drawing *d) {
   return true;
 }
 
-/* ---- what is to come --------------------------------------------------------------------------
- */
-static void normalize(double *x, uint32_t n) {
-  double most = 0;
-  for (uint32_t i = 0; i < n; i++)
-    most = MAX(most, x[i]);
-  for (uint32_t i = 0; i < n && most > 0; i++)
-    x[i] /= most;
-}
-
-/* Of each type, where `i` makes it and node c reads it together with another. */
-static void through_join(const Drawing *d, const double *after, uint32_t i, const int32_t *refs,
-                         double *to) {
-  const PtFiniteType *with = type_of(d, refs[0] == (int32_t)i ? refs[1] : refs[0]);
-  uint32_t known = with ? pt_guide_find(d->g, with) : UINT32_MAX;
-  if (with && known == UINT32_MAX)
-    return;
-  const GArray *joins = with ? pt_guide_joins(d->g, known) : d->g->alike;
-  const PtGuideJoin *all = (const PtGuideJoin *)(const void *)joins->data;
-  for (guint k = 0; k < joins->len;) {
-    uint32_t from = all[k].from;
-    double sum = 0;
-    for (; k < joins->len && all[k].from == from; k++)
-      sum += all[k].odds * after[all[k].to];
-    to[from] = sum;
-  }
-}
-
-/* Together with more: those that are not known yet are taken to be alike. */
-static void through_many(const Drawing *d, const double *after, uint32_t i, const int32_t *refs,
-                         uint32_t n, double *to) {
-  const PtFiniteType *in[OPERANDS];
-  for (uint32_t t = 0; t < d->g->n_types; t++) {
-    for (uint32_t k = 0; k < n; k++) {
-      in[k] = refs[k] == (int32_t)i ? NULL : type_of(d, refs[k]);
-      in[k] = in[k] ? in[k] : &d->g->type[t];
-    }
-    for (uint32_t o = 0; o < d->e->p->n_operators; o++) {
-      const PtOperator *op = &d->e->p->operators[o];
-      PtFiniteType out;
-      if (op->dense || (op->n_in && op->n_in != n) || !pt_operator_apply(op, 0, in, n, &out))
-        continue;
-      uint32_t r = pt_guide_find(d->g, &out);
-      to[t] += r == UINT32_MAX ? 0 : d->g->prior[o] * after[r];
-    }
-  }
-}
-
-/* Together with nothing. */
-static void along_flows(const PtPopulateGuide *g, const double *after, double *to) {
-  const PtGuideFlow *flow = (const PtGuideFlow *)(const void *)g->flows->data;
-  for (uint32_t t = 0; t < g->n_types; t++) {
-    double sum = 0;
-    for (uint32_t f = g->flow_first[t]; f < g->flow_first[t + 1]; f++)
-      sum += flow[f].odds * after[flow[f].to];
-    to[t] = sum;
-  }
-}
-
-static void make_future(Drawing *d, uint32_t i) {
-  const PtPopulateGuide *g = d->g;
-  uint32_t n = g->n_types;
-  double *future = d->future + (size_t)i * n;
-  g_autofree double *to = g_new0(double, n + 1);
-  for (uint32_t t = 0; t < n; t++)
-    future[t] = d->goal[i] < 0 || d->goal[i] == (int32_t)t;
-  for (uint32_t k = d->read[i]; k < d->read[i + 1]; k++) {
-    int32_t refs[OPERANDS];
-    uint32_t c = d->from[k], n_in = operands(d, c, refs);
-    const double *after = d->future + (size_t)c * n;
-    memset(to, 0, n * sizeof *to);
-    if (n_in == 1)
-      along_flows(g, after, to);
-    else if (n_in == 2)
-      through_join(d, after, i, refs, to);
-    else
-      through_many(d, after, i, refs, n_in, to);
-    for (uint32_t t = 0; t < n; t++)
-      future[t] *= to[t];
-  }
-  normalize(future, n);
-  d->stale[i] = false;
-}
-
-/* What comes before a join knows more once one side of it is there, less once it is gone. */
-static void spoil(Drawing *d, uint32_t i) {
-  if (i >= d->e->p->n || d->done[i] || d->stale[i])
-    return;
-  d->stale[i] = true;
-  for (uint32_t k = 0; k < d->e->nodes[i].n_preds; k++)
-    spoil(d, d->e->nodes[i].preds[k]);
-}
-
-static void spoil_around(Drawing *d, uint32_t i) {
-  for (uint32_t k = d->read[i]; k < d->read[i + 1]; k++) {
-    const PtNodeVars *v = &d->e->nodes[d->from[k]];
-    for (uint32_t q = 0; q < v->n_preds; q++)
-      spoil(d, v->preds[q]);
-  }
-}
-
 /* ---- one node ---------------------------------------------------------------------------------
  */
 static uint64_t token_of(const Drawing *d, int32_t ref) {
@@ -230,10 +89,10 @@ static double likelihood_of(const Drawing *d, const PtOperator *op, const int32_
 }
 
 static PtSize size_made(const Drawing *d, const PtOperator *op, const int32_t *refs, uint32_t n) {
-  const PtFiniteType *in[OPERANDS];
-  PtSize size[OPERANDS];
+  const PtFiniteType *in[PT_OPERANDS];
+  PtSize size[PT_OPERANDS];
   for (uint32_t k = 0; k < n; k++) {
-    in[k] = type_of(d, refs[k]);
+    in[k] = pt_drawer_type(d, refs[k]);
     size[k] = refs[k] < 0 ? d->e->p->inputs[-1 - refs[k]].size : d->size[refs[k]];
   }
   return pt_operator_size(op, in, size, n);
@@ -273,7 +132,7 @@ static bool draw_single(Drawing *d, uint32_t i, int32_t ref) {
   const PtPopulateProblem *p = d->e->p;
   const PtPopulateGuide *g = d->g;
   const double *future = d->future + (size_t)i * g->n_types;
-  uint32_t from = pt_guide_find(g, type_of(d, ref)), last = UINT32_MAX;
+  uint32_t from = pt_guide_find(g, pt_drawer_type(d, ref)), last = UINT32_MAX;
   if (from == UINT32_MAX)
     return false;
   double of_last = 0;
@@ -299,7 +158,7 @@ static bool draw_single(Drawing *d, uint32_t i, int32_t ref) {
 static bool draw_join(Drawing *d, uint32_t i, int32_t *refs, uint32_t n) {
   const PtPopulateProblem *p = d->e->p;
   const double *future = d->future + (size_t)i * d->g->n_types;
-  const PtFiniteType *in[OPERANDS];
+  const PtFiniteType *in[PT_OPERANDS];
   PtFiniteType out;
   uint32_t n_odds = 2 * p->n_operators;
   memset(d->odds, 0, n_odds * sizeof *d->odds);
@@ -310,7 +169,7 @@ static bool draw_join(Drawing *d, uint32_t i, int32_t *refs, uint32_t n) {
     if (turned)
       refs[0] = refs[1], refs[1] = swap;
     for (uint32_t k = 0; k < n; k++)
-      in[k] = type_of(d, refs[k]);
+      in[k] = pt_drawer_type(d, refs[k]);
     for (uint32_t o = 0; o < p->n_operators; o++) {
       const PtOperator *op = &p->operators[o];
       uint32_t r;
@@ -332,7 +191,7 @@ static bool draw_join(Drawing *d, uint32_t i, int32_t *refs, uint32_t n) {
     refs[0] = refs[1], refs[1] = swap;
   }
   for (uint32_t a = 0; a < n; a++)
-    in[a] = type_of(d, refs[a]);
+    in[a] = pt_drawer_type(d, refs[a]);
   (void)pt_operator_apply(&p->operators[k / 2], 0, in, n, &out);
   put(d, i, (uint32_t)k / 2, 0, refs, n, &out);
   return true;
@@ -355,14 +214,14 @@ static bool reads_all(const Drawing *d) {
 /* ---- the whole --------------------------------------------------------------------------------
  */
 static bool draw_node(Drawing *d, uint32_t i) {
-  int32_t refs[OPERANDS];
-  uint32_t n = operands(d, i, refs);
+  int32_t refs[PT_OPERANDS];
+  uint32_t n = pt_drawer_operands(d, i, refs);
   for (uint32_t k = d->e->p->n; k-- > i;)
     if (d->stale[k])
-      make_future(d, k);
+      pt_make_future(d, k);
   if (n == 0 || !(n == 1 ? draw_single(d, i, refs[0]) : draw_join(d, i, refs, n)))
     return false;
-  spoil_around(d, i);
+  pt_spoil_around(d, i);
   return true;
 }
 
@@ -373,7 +232,7 @@ static void go_back(Drawing *d, uint32_t from, uint32_t to) {
   for (uint32_t i = to; i < from; i++)
     d->done[i] = false;
   for (uint32_t i = to; i < from; i++)
-    spoil_around(d, i);
+    pt_spoil_around(d, i);
 }
 
 /* Where it goes on nowhere, some steps back, and more each time. */
@@ -451,7 +310,7 @@ void pt_drawer_free(PtDrawer *d) {
 PtSolution *pt_drawer_draw(PtDrawer *d) {
   const PtPopulateProblem *p = d->e->p;
   for (uint32_t i = 0; i < p->n; i++)
-    if (d->e->nodes[i].n_preds + 2 > OPERANDS)
+    if (d->e->nodes[i].n_preds + 2 > PT_OPERANDS)
       return NULL;
   memset(d->done, 0, p->n * sizeof *d->done);
   memset(d->at.input, 0, 2 * p->n * sizeof *d->at.input);

@@ -21,7 +21,7 @@ PtBundle pt_bundle_new(PtEncoder *e) {
   return b;
 }
 
-static void claim(PtEncoder *e, Z3_ast formula) {
+void pt_claim(PtEncoder *e, Z3_ast formula) {
   if (formula == e->yes)
     return;
   Z3_solver_assert(e->z3, e->solver, formula);
@@ -42,7 +42,7 @@ Z3_ast pt_z3_literal(PtEncoder *e, Z3_ast formula) {
   if (known)
     return known;
   Z3_ast name = pt_z3_var(e, Z3_mk_bool_sort(e->z3));
-  claim(e, implies(e, name, formula));
+  pt_claim(e, implies(e, name, formula));
   g_hash_table_insert(e->literals, formula, name);
   return name;
 }
@@ -56,7 +56,7 @@ static unsigned bits_for(uint32_t n) {
 
 static void at_most(PtEncoder *e, Z3_ast var, Z3_sort sort, uint32_t most) {
   if (most + 1 < 1u << Z3_get_bv_sort_size(e->z3, sort))
-    claim(e, Z3_mk_bvule(e->z3, var, pt_z3_number(e, sort, most)));
+    pt_claim(e, Z3_mk_bvule(e->z3, var, pt_z3_number(e, sort, most)));
 }
 
 static void make_numbers(PtEncoder *e) {
@@ -75,72 +75,6 @@ static void make_numbers(PtEncoder *e) {
     e->rank[i] = pt_z3_number(e, e->of_rank, i);
   e->yes = Z3_mk_true(e->z3);
   e->no = Z3_mk_false(e->z3);
-}
-
-/* ---- effects ----------------------------------------------------------------------------------
- */
-bool pt_operator_turns(const PtOperator *op) {
-  return op->n_in == 2 && !op->commutes;
-}
-
-/* All that types depend on, as bytes. */
-static GBytes *effect_key(const PtEncoder *e, const PtOperator *op) {
-  GByteArray *key = g_byte_array_new();
-  int32_t head[] = {(int32_t)op->rule,  (int32_t)op->n_in, op->dense,
-                    op->commutes,       op->dtype,         op->least_rank,
-                    op->two_d,          op->known,         op->known_channel,
-                    op->n_space,        op->groups,        op->n_perm,
-                    (int32_t)op->axes,  op->axis,          op->needs,
-                    (int32_t)op->gives, op->keep,          (int32_t)op->n_weights};
-  g_byte_array_append(key, (const uint8_t *)head, sizeof head);
-  g_byte_array_append(key, (const uint8_t *)op->weights, sizeof op->weights);
-  g_byte_array_append(key, (const uint8_t *)op->perm, sizeof op->perm);
-  for (int32_t i = 0; i < op->n_space; i++)
-    for (uint32_t k = 0; k < e->sizes.n_space; k++) {
-      int32_t to = pt_operator_window(op, i, e->sizes.size[e->sizes.space[k]]);
-      g_byte_array_append(key, (const uint8_t *)&to, sizeof to);
-    }
-  if (op->rule == PT_RULE_TABLE) {
-    g_byte_array_append(key, (const uint8_t *)op->in, sizeof op->in);
-    g_byte_array_append(key, (const uint8_t *)&op->out, sizeof op->out);
-    g_byte_array_append(key, (const uint8_t *)op->anchor, sizeof op->anchor);
-  }
-  return g_byte_array_free_to_bytes(key);
-}
-
-static void group_effects(PtEncoder *e) {
-  uint32_t n = e->p->n_operators;
-  g_autoptr(GHashTable) seen =
-      g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
-  e->effects = g_array_new(FALSE, TRUE, sizeof(PtEffect));
-  e->order = g_new0(uint32_t, n + 1);
-  e->place = g_new0(uint32_t, n + 1);
-  e->effect_of = g_new0(uint32_t, n + 1);
-  for (uint32_t i = 0; i < n; i++) {
-    GBytes *key = effect_key(e, &e->p->operators[i]);
-    void *at = g_hash_table_lookup(seen, key);
-    if (!at) {
-      PtEffect new = {.op = &e->p->operators[i]};
-      g_array_append_val(e->effects, new);
-      at = GUINT_TO_POINTER(e->effects->len);
-      g_hash_table_insert(seen, g_bytes_ref(key), at);
-    }
-    g_bytes_unref(key);
-    e->effect_of[i] = GPOINTER_TO_UINT(at) - 1;
-    g_array_index(e->effects, PtEffect, e->effect_of[i]).n++;
-  }
-  uint32_t first = 0;
-  for (uint32_t i = 0; i < e->effects->len; i++) {
-    PtEffect *f = &g_array_index(e->effects, PtEffect, i);
-    f->first = first;
-    first += f->n;
-    f->n = 0;
-  }
-  for (uint32_t i = 0; i < n; i++) {
-    PtEffect *f = &g_array_index(e->effects, PtEffect, e->effect_of[i]);
-    e->place[i] = f->first + f->n++;
-    e->order[e->place[i]] = i;
-  }
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------
@@ -182,15 +116,15 @@ static void make_node(PtEncoder *e, uint32_t i) {
     v->slot[k] = pt_bundle_new(e);
     at_most(e, v->input[k], e->of_input, e->p->n_inputs);
     if (k == 0)
-      claim(e, Z3_mk_not(e->z3, pt_z3_eq(e, v->input[0], pt_z3_number(e, e->of_input, 0))));
+      pt_claim(e, Z3_mk_not(e->z3, pt_z3_eq(e, v->input[0], pt_z3_number(e, e->of_input, 0))));
     else if (v->first) /* two inputs in one order; `swap` has the other */
-      claim(e, Z3_mk_or(e->z3, 2,
-                        (Z3_ast[]){pt_z3_eq(e, v->input[1], pt_z3_number(e, e->of_input, 0)),
-                                   Z3_mk_bvule(e->z3, v->input[0], v->input[1])}));
+      pt_claim(e, Z3_mk_or(e->z3, 2,
+                           (Z3_ast[]){pt_z3_eq(e, v->input[1], pt_z3_number(e, e->of_input, 0)),
+                                      Z3_mk_bvule(e->z3, v->input[0], v->input[1])}));
     for (uint32_t in = 0; in < e->p->n_inputs; in++) {
       const PtPopulateInput *input = &e->p->inputs[in];
-      claim(e, implies(e, pt_z3_eq(e, v->input[k], pt_z3_number(e, e->of_input, in + 1)),
-                       input->from > i ? e->no : pt_bundle_is(e, &v->slot[k], &input->type)));
+      pt_claim(e, implies(e, pt_z3_eq(e, v->input[k], pt_z3_number(e, e->of_input, in + 1)),
+                          input->from > i ? e->no : pt_bundle_is(e, &v->slot[k], &input->type)));
     }
   }
 }
@@ -306,7 +240,7 @@ static void add_effect(PtEncoder *e, const PtNodeVars *v, const PtEffect *f, con
   Z3_ast meaning = pt_terms_and(&all);
   if (meaning == e->no)
     return;
-  claim(e, implies(e, guard, meaning));
+  pt_claim(e, implies(e, guard, meaning));
   pt_terms_add(any, guard);
 }
 
@@ -333,7 +267,7 @@ static void constrain_node(PtEncoder *e, uint32_t i) {
     for (uint32_t k = 0; k < e->effects->len; k++)
       add_effect(e, v, &g_array_index(e->effects, PtEffect, k), &a, &any);
   }
-  claim(e, pt_terms_or(&any));
+  pt_claim(e, pt_terms_or(&any));
 }
 
 /* ---- the interface ----------------------------------------------------------------------------
@@ -348,7 +282,7 @@ static void read_inputs(PtEncoder *e) {
         if (e->nodes[i].input[k])
           pt_terms_add(&any,
                        pt_z3_eq(e, e->nodes[i].input[k], pt_z3_number(e, e->of_input, in + 1)));
-    claim(e, pt_terms_or(&any));
+    pt_claim(e, pt_terms_or(&any));
   }
 }
 
@@ -360,7 +294,7 @@ static void part_outputs(PtEncoder *e) {
     if (!p->outputs[o].shared)
       g_ptr_array_add(own, (void *)e->output[o]);
   if (own->len > 1)
-    claim(e, Z3_mk_distinct(e->z3, own->len, (Z3_ast *)(void *)own->pdata));
+    pt_claim(e, Z3_mk_distinct(e->z3, own->len, (Z3_ast *)(void *)own->pdata));
 }
 
 static void make_outputs(PtEncoder *e) {
@@ -379,10 +313,10 @@ static void make_outputs(PtEncoder *e) {
       if (sinks == p->n_outputs && !shared && !e->nodes[i].sink)
         continue;
       Z3_ast is = pt_z3_eq(e, e->output[o], pt_z3_number(e, e->of_node, i));
-      claim(e, implies(e, is, pt_bundle_is(e, &e->nodes[i].type, &p->outputs[o].type)));
+      pt_claim(e, implies(e, is, pt_bundle_is(e, &e->nodes[i].type, &p->outputs[o].type)));
       pt_terms_add(&any, is);
     }
-    claim(e, pt_terms_or(&any));
+    pt_claim(e, pt_terms_or(&any));
   }
   part_outputs(e);
   for (uint32_t i = 0; i < p->n; i++) {
@@ -391,7 +325,7 @@ static void make_outputs(PtEncoder *e) {
       pt_terms_add(&any, pt_z3_eq(e, e->output[o], pt_z3_number(e, e->of_node, i)));
     Z3_ast is_output = pt_terms_or(&any);
     if (e->nodes[i].sink)
-      claim(e, is_output);
+      pt_claim(e, is_output);
   }
 }
 
@@ -407,7 +341,7 @@ bool pt_encoder_init(PtEncoder *e, const PtPopulateProblem *p, bool *large) {
   *large = !pt_domain_init(&e->sizes, p);
   if (*large)
     return false;
-  group_effects(e);
+  pt_group_effects(e);
   find_preds(e);
   for (uint32_t i = 0; i < p->n; i++)
     if (e->nodes[i].n_preds > 62)
@@ -465,127 +399,4 @@ void pt_encoder_clear(PtEncoder *e) {
   if (e->literals)
     g_hash_table_unref(e->literals);
   *e = (PtEncoder){0};
-}
-
-/* ---- models -----------------------------------------------------------------------------------
- */
-static uint32_t value_of(PtEncoder *e, Z3_model model, Z3_ast var) {
-  Z3_ast value = NULL;
-  unsigned n = 0;
-  if (!Z3_model_eval(e->z3, model, var, true, &value) || !value)
-    e->failed = true;
-  else if (Z3_get_bool_value(e->z3, value) != Z3_L_UNDEF)
-    n = Z3_get_bool_value(e->z3, value) == Z3_L_TRUE;
-  else if (!Z3_get_numeral_uint(e->z3, value, &n))
-    e->failed = true;
-  return n;
-}
-
-static PtFiniteType type_of(PtEncoder *e, Z3_model model, const PtBundle *b) {
-  PtFiniteType t = {0};
-  uint32_t dtype = value_of(e, model, b->dtype), rank = value_of(e, model, b->rank);
-  if (dtype >= e->sizes.n_dtypes || rank > (uint32_t)e->sizes.rank) {
-    e->failed = true;
-    return t;
-  }
-  t.dtype = e->sizes.dtype[dtype];
-  t.rank = (int8_t)rank;
-  for (int32_t i = 0; i < t.rank; i++) {
-    uint32_t size = value_of(e, model, b->dim[t.rank - 1 - i]);
-    e->failed |= size >= e->sizes.n;
-    t.dims[i] = size < e->sizes.n ? e->sizes.size[size] : 0;
-  }
-  return t;
-}
-
-PtSolution *pt_solution_new(const PtPopulateProblem *p) {
-  PtSolution *s = g_new0(PtSolution, 1);
-  s->n = p->n;
-  s->nodes = g_new0(PtAssigned, s->n + 1);
-  s->refs = g_new0(int32_t, p->n_arcs + 2 * s->n + 1);
-  s->outputs = g_new0(uint32_t, p->n_outputs + 1);
-  return s;
-}
-
-void pt_solution_free(PtSolution *s) {
-  if (!s)
-    return;
-  g_free(s->nodes);
-  g_free(s->refs);
-  g_free(s->outputs);
-  g_free(s);
-}
-
-static void read_node(PtEncoder *e, Z3_model model, PtSolution *s, uint32_t i, uint32_t *at) {
-  const PtNodeVars *v = &e->nodes[i];
-  PtAssigned *a = &s->nodes[i];
-  uint32_t op = value_of(e, model, v->op);
-  if (op >= e->p->n_operators) {
-    e->failed = true;
-    return;
-  }
-  *a = (PtAssigned){.op = e->order[op], .in = *at, .type = type_of(e, model, &v->type)};
-  const PtOperator *o = &e->p->operators[a->op];
-  if (o->dense)
-    a->width = e->sizes.size[MIN(value_of(e, model, v->width), e->sizes.n - 1)];
-  for (uint32_t k = 0; k < v->n_preds; k++)
-    s->refs[(*at)++] = (int32_t)v->preds[k];
-  for (uint32_t k = 0; k < 2; k++) {
-    uint32_t in = v->input[k] ? value_of(e, model, v->input[k]) : 0;
-    if (in > 0)
-      s->refs[(*at)++] = -(int32_t)in;
-  }
-  a->n_in = *at - a->in;
-  if (pt_operator_turns(o) && a->n_in == 2 && value_of(e, model, v->swap)) {
-    int32_t first = s->refs[a->in];
-    s->refs[a->in] = s->refs[a->in + 1];
-    s->refs[a->in + 1] = first;
-  }
-}
-
-PtSolution *pt_encoder_read(PtEncoder *e, Z3_model model) {
-  PtSolution *s = pt_solution_new(e->p);
-  uint32_t at = 0;
-  for (uint32_t i = 0; i < s->n; i++)
-    read_node(e, model, s, i, &at);
-  for (uint32_t o = 0; o < e->p->n_outputs; o++)
-    s->outputs[o] = value_of(e, model, e->output[o]);
-  if (e->failed)
-    g_clear_pointer(&s, pt_solution_free);
-  return s;
-}
-
-void pt_encoder_says(PtEncoder *e, const PtSolution *s, PtTerms *terms) {
-  for (uint32_t i = 0; i < s->n; i++) {
-    const PtNodeVars *v = &e->nodes[i];
-    const PtAssigned *a = &s->nodes[i];
-    const PtOperator *o = &e->p->operators[a->op];
-    pt_terms_add(terms, pt_z3_eq(e, v->op, pt_z3_number(e, e->of_op, e->place[a->op])));
-    if (o->dense)
-      pt_terms_add(terms, pt_z3_eq(e, v->width, e->size[pt_domain_find(&e->sizes, a->width)]));
-    const int32_t *refs = s->refs + a->in;
-    uint32_t inputs = 0;
-    bool turned = false;
-    if (pt_operator_turns(o) && a->n_in == 2) { /* as a node's slots have them, or the other way */
-      turned = v->n_preds ? refs[0] != (int32_t)v->preds[0] : refs[0] < refs[1];
-      pt_terms_add(terms, turned ? v->swap : Z3_mk_not(e->z3, v->swap));
-    }
-    for (uint32_t k = 0; k < a->n_in; k++) {
-      int32_t r = refs[turned ? a->n_in - 1 - k : k];
-      if (r >= 0)
-        continue;
-      uint32_t slot = v->first ? inputs++ : 1;
-      pt_terms_add(terms, pt_z3_eq(e, v->input[slot], pt_z3_number(e, e->of_input, (uint32_t)-r)));
-    }
-    if (v->second && a->n_in == v->n_preds + v->first)
-      pt_terms_add(terms, pt_z3_eq(e, v->input[1], pt_z3_number(e, e->of_input, 0)));
-  }
-  for (uint32_t o = 0; o < e->p->n_outputs; o++)
-    pt_terms_add(terms, pt_z3_eq(e, e->output[o], pt_z3_number(e, e->of_node, s->outputs[o])));
-}
-
-void pt_encoder_block(PtEncoder *e, const PtSolution *s) {
-  PtTerms says = pt_terms(e);
-  pt_encoder_says(e, s, &says);
-  claim(e, Z3_mk_not(e->z3, pt_terms_and(&says)));
 }

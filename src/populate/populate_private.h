@@ -1,10 +1,13 @@
 /* Inside the populate room, a file a stage:
- * rule.c, rule_z3.c  each rule as a function and as a constraint, one row of pt_rules a kind
- * domain.c            the finite domain of sizes; operators of one effect as one class
+ * rule.c, rule_z3*.c each rule as a function and as a constraint, one row of pt_rules a kind
+ * formula.c          what the constraints are made of
+ * domain.c           the finite domain of sizes
+ * effect.c           operators of one effect as one class
  * reach.c            what values may be at all, so that less is variable
- * encode.c           a problem as Z3's variables and constraints; solutions out of models
+ * encode.c           a problem as Z3's variables and constraints
+ * solution.c         solutions out of models, and how likely they are
  * propose.c          opcodes drawn along the order, by likelihood
- * guide.c, draw.c    whole assignments drawn so that they fit by themselves
+ * guide.c, future.c, draw.c: whole assignments drawn so that they fit by themselves
  * growth.c           how large values become
  * assign.c           Alg. 2 */
 #ifndef PT_POPULATE_PRIVATE_H
@@ -120,6 +123,7 @@ int32_t pt_finite_product(const int32_t *dims, int32_t n);
 
 /* ---- formulas ---------------------------------------------------------------------------------
  */
+void pt_claim(PtEncoder *e, Z3_ast formula);
 Z3_ast pt_z3_eq(PtEncoder *e, Z3_ast a, Z3_ast b);
 /* and: a conjunction under construction. */
 typedef struct PtTerms {
@@ -140,6 +144,15 @@ Z3_ast pt_z3_number(PtEncoder *e, Z3_sort sort, uint32_t value);
 Z3_ast pt_bundle_is(PtEncoder *e, const PtBundle *b, const PtFiniteType *type);
 Z3_ast pt_bundle_equal(PtEncoder *e, const PtBundle *a, const PtBundle *b);
 PtBundle pt_bundle_new(PtEncoder *e);
+Z3_ast pt_has_rank(PtEncoder *e, const PtBundle *b, int32_t rank);
+Z3_ast pt_least_rank(PtEncoder *e, const PtBundle *b, int32_t rank);
+Z3_ast pt_is_known(PtEncoder *e, Z3_ast dim);
+Z3_ast pt_is_large(PtEncoder *e, Z3_ast dim); /* known and more than 1 */
+/* For each rank from `least` on: the first operand has it and what `of` says then holds. */
+typedef Z3_ast (*PtOfRank)(const PtSite *site, int32_t rank);
+Z3_ast pt_by_rank(const PtSite *s, int32_t least, PtOfRank of);
+void pt_same_axes(PtTerms *all, const PtBundle *a, const PtBundle *b, uint32_t but); /* bits */
+void pt_same_dtype(PtTerms *all, const PtBundle *a, const PtBundle *b);
 
 /* growth.c: whether outputs stay as small as they have to. */
 bool pt_solution_keeps_size(const PtPopulateProblem *p, const PtSolution *s);
@@ -185,6 +198,7 @@ void pt_drawer_free(PtDrawer *drawer);
 /* NULL: this time it ended nowhere. */
 PtSolution *pt_drawer_draw(PtDrawer *drawer);
 
+void pt_group_effects(PtEncoder *e);
 /* encode.c: in this order; false: e->failed, or the domain is too large (then *large). */
 bool pt_encoder_init(PtEncoder *e, const PtPopulateProblem *p, bool *large);
 bool pt_encoder_make(PtEncoder *e, uint32_t seed, bool random_phase);
