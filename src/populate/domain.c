@@ -98,6 +98,8 @@ bool pt_domain_init(PtDomain *s, const PtPopulateProblem *p) {
         add_space(&space, pt_operator_window(&p->operators[i], k, space.size[at]));
   for (uint32_t i = 0; ok && i < space.n; i++)
     ok = add_size(s, space.size[i]);
+  for (uint32_t i = 0; i < p->n_sizes && s->n < PT_DOMAIN_MAX; i++)
+    (void)add_size(s, p->sizes[i]);
   if (!ok)
     return false;
   qsort(s->size, s->n, sizeof *s->size, by_size);

@@ -246,6 +246,8 @@ static bool draw_all(Drawing *d) {
       i++;
       continue;
     }
+    if (i == 0)
+      return false;
     uint32_t to = i - MIN(i, 1 + (uint32_t)pt_rng_below(d->rng, (uint32_t)back));
     go_back(d, i, to);
     back = MIN(back * 1.3, n);

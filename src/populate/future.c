@@ -30,14 +30,7 @@ static void normalize(double *x, uint32_t n) {
     x[i] /= most;
 }
 
-/* Of each type, where `i` makes it and node c reads it together with another. */
-static void through_join(const PtDrawer *d, const double *after, uint32_t i, const int32_t *refs,
-                         double *to) {
-  const PtFiniteType *with = pt_drawer_type(d, refs[0] == (int32_t)i ? refs[1] : refs[0]);
-  uint32_t known = with ? pt_guide_find(d->g, with) : UINT32_MAX;
-  if (with && known == UINT32_MAX)
-    return;
-  const GArray *joins = with ? pt_guide_joins(d->g, known) : d->g->alike;
+static void along_joins(const GArray *joins, const double *after, double *to) {
   const PtGuideJoin *all = (const PtGuideJoin *)(const void *)joins->data;
   for (guint k = 0; k < joins->len;) {
     uint32_t from = all[k].from;
@@ -48,15 +41,39 @@ static void through_join(const PtDrawer *d, const double *after, uint32_t i, con
   }
 }
 
-/* Together with more: those that are not known yet are taken to be alike. */
+/* Where nothing seems to lead on: what was not drawn yet may turn out to be anything. */
+static void allow_anything(const PtPopulateGuide *g, double *to) {
+  double sum = 0;
+  for (uint32_t t = 0; t < g->n_types; t++)
+    sum += to[t];
+  for (uint32_t t = 0; t < g->n_types && sum <= 0; t++)
+    to[t] = 1;
+}
+
+/* Of each type, where `i` makes it and node c reads it together with another. */
+static void through_join(const PtDrawer *d, const double *after, uint32_t i, const int32_t *refs,
+                         double *to) {
+  const PtFiniteType *with = pt_drawer_type(d, refs[0] == (int32_t)i ? refs[1] : refs[0]);
+  uint32_t known = with ? pt_guide_find(d->g, with) : UINT32_MAX;
+  if (!with || known != UINT32_MAX)
+    along_joins(with ? pt_guide_joins(d->g, known) : d->g->alike, after, to);
+  if (!with)
+    allow_anything(d->g, to);
+}
+
+/* Together with more. */
 static void through_many(const PtDrawer *d, const double *after, uint32_t i, const int32_t *refs,
                          uint32_t n, double *to) {
   const PtFiniteType *in[PT_OPERANDS];
-  for (uint32_t t = 0; t < d->g->n_types; t++) {
-    for (uint32_t k = 0; k < n; k++) {
-      in[k] = refs[k] == (int32_t)i ? NULL : pt_drawer_type(d, refs[k]);
-      in[k] = in[k] ? in[k] : &d->g->type[t];
+  for (uint32_t k = 0; k < n; k++)
+    if (refs[k] != (int32_t)i && !pt_drawer_type(d, refs[k])) {
+      along_joins(d->g->wholes, after, to);
+      allow_anything(d->g, to);
+      return;
     }
+  for (uint32_t t = 0; t < d->g->n_types; t++) {
+    for (uint32_t k = 0; k < n; k++)
+      in[k] = refs[k] == (int32_t)i ? &d->g->type[t] : pt_drawer_type(d, refs[k]);
     for (uint32_t o = 0; o < d->e->p->n_operators; o++) {
       const PtOperator *op = &d->e->p->operators[o];
       PtFiniteType out;

@@ -127,18 +127,39 @@ static void add_products(PtPopulateGuide *g, uint32_t from) {
       }
 }
 
+/* What a type may be a part of. */
+static bool is_part(const PtFiniteType *x, const PtFiniteType *of, int32_t axis) {
+  bool part = x->rank == of->rank && x->dtype == of->dtype && axis < x->rank && x->dims[axis] > 0 &&
+              x->dims[axis] < of->dims[axis];
+  for (int32_t i = 0; part && i < x->rank; i++)
+    part = i == axis || x->dims[i] == of->dims[i];
+  return part;
+}
+
+static void find_wholes(PtPopulateGuide *g) {
+  for (uint32_t o = 0; o < g->n_operators; o++)
+    for (uint32_t t = 0; g->operators[o].rule == PT_RULE_CONCAT && t < g->n_types; t++)
+      for (uint32_t u = 0; u < g->n_types; u++)
+        if (is_part(&g->type[t], &g->type[u], g->operators[o].axis)) {
+          PtGuideJoin join = {t, u, g->prior[o]};
+          g_array_append_val(g->wholes, join);
+        }
+  merge_joins(g->wholes);
+}
+
 /* What becomes of a type in a join whose other side nobody knows yet. */
 static void find_alike(PtPopulateGuide *g) {
   for (uint32_t o = 0; o < g->n_operators; o++)
     for (uint32_t t = 0; joins_two(&g->operators[o]) && t < g->n_types; t++) {
       const PtFiniteType *x = &g->type[t];
-      if (g->operators[o].rule != PT_RULE_MATMUL)
+      if (g->operators[o].rule != PT_RULE_MATMUL && g->operators[o].rule != PT_RULE_CONCAT)
         add_join(g, g->alike, t, o, x, x, 1);
       for (uint32_t u = 0; g->operators[o].rule == PT_RULE_MATMUL && u < g->n_types; u++) {
         add_join(g, g->alike, t, o, x, &g->type[u], 1.0 / g->n_types);
         add_join(g, g->alike, t, o, &g->type[u], x, 1.0 / g->n_types);
       }
     }
+  g_array_append_vals(g->alike, g->wholes->data, g->wholes->len);
   merge_joins(g->alike);
 }
 
@@ -183,6 +204,7 @@ PtPopulateGuide *pt_populate_guide_new(const PtPopulateProblem *p, const PtLikel
   g->slot = g_new0(uint32_t, 2 * g->room);
   g->moves = g_array_new(FALSE, FALSE, sizeof(PtGuideMove));
   g->flows = g_array_new(FALSE, FALSE, sizeof(PtGuideFlow));
+  g->wholes = g_array_new(FALSE, FALSE, sizeof(PtGuideJoin));
   g->alike = g_array_new(FALSE, FALSE, sizeof(PtGuideJoin));
   g->operators = p->operators;
   g->n_operators = p->n_operators;
@@ -205,6 +227,7 @@ PtPopulateGuide *pt_populate_guide_new(const PtPopulateProblem *p, const PtLikel
   g->first[g->n_types] = g->moves->len;
   merge_moves(g);
   g->joins = g_new0(GArray *, g->n_types + 1);
+  find_wholes(g);
   find_alike(g);
   return g;
 }
@@ -219,6 +242,7 @@ void pt_populate_guide_free(PtPopulateGuide *g) {
   g_free(g->prior);
   g_array_unref(g->moves);
   g_array_unref(g->flows);
+  g_array_unref(g->wholes);
   g_array_unref(g->alike);
   for (uint32_t t = 0; g->joins && t < g->n_types; t++)
     if (g->joins[t])

@@ -166,6 +166,8 @@ typedef struct PtPopulateProblem {
   uint32_t n_operators;
   const int32_t *widths; /* that dense operators may have, > 0 */
   uint32_t n_widths;
+  const int32_t *sizes; /* that values may have beside the interface's and widths, as many as fit */
+  uint32_t n_sizes;
   uint32_t extra; /* nodes that get an input of the piece beside what the topology has, about */
 } PtPopulateProblem;
 

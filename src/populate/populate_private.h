@@ -181,7 +181,8 @@ struct PtPopulateGuide {
   uint32_t *slot;               /* [2 room] hashed: number + 1 */
   uint32_t *first, *flow_first; /* [n_types + 1] */
   GArray *moves, *flows;        /* PtGuideMove, PtGuideFlow by source */
-  GArray *alike;                /* PtGuideJoin with one of its own type, or in a product with any */
+  GArray *wholes;               /* PtGuideJoin: what a type may be a part of */
+  GArray *alike;                /* and with one of its own type, or in a product with any */
   GArray **joins; /* [n_types] PtGuideJoin with a value of this type; NULL: not asked yet */
   GMutex lock;    /* of joins */
   double *prior;  /* [n_operators] whatever came before */

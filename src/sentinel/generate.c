@@ -7,12 +7,13 @@
 #include "walk/walk.h"
 
 #define DRAWN_ROUNDS 3 /* until a bucket has what it needs and spares: without Z3 */
-#define ROUNDS 5       /* with Z3, until it has what it needs */
+#define ROUNDS 6       /* with Z3, until it has what it needs */
 #define MORE_ROUNDS 64 /* of those that are asked for later */
 #define SOLUTIONS 2    /* of a topology, of which the likeliest is taken */
 #define DRAWS 12       /* of a topology and round */
-#define RLIMIT 4000000 /* of a query: tenths of a second */
+#define RLIMIT 1000000 /* of a query: tenths of a second */
 #define PATIENCE 400   /* queries a topology */
+#define TRIES 2        /* of Z3 in a round and bucket; none found, none is tried in the next */
 #define BREADTH 5      /* proposals whose operators a node may have; more in later rounds */
 
 typedef struct Bucket {
@@ -22,6 +23,7 @@ typedef struct Bucket {
   PtWalkMade **tried;    /* [wanted] of the round under way */
   GPtrArray *made;       /* PtWalkMade, distinct */
   GHashTable *looks;     /* of these and of the real piece */
+  bool in_vain;          /* Z3 found nothing */
   GHashTable *written;   /* hashes of graphs that went out, likewise */
   uint32_t later;        /* rounds of those asked for later */
 } Bucket;
@@ -138,7 +140,10 @@ static void assign(size_t index, void *data) {
   uint32_t i = (uint32_t)(index / m->wanted), slot = (uint32_t)(index % m->wanted);
   Bucket *b = &m->buckets[i];
   bool with_z3 = m->round >= DRAWN_ROUNDS;
-  if (b->made->len + slot < (with_z3 ? m->k : m->wanted) && b->topologies->len > 0) {
+  uint32_t tasks = m->wanted - MIN(b->made->len, m->wanted);
+  if (with_z3)
+    tasks = b->in_vain ? 0 : MIN(m->k - MIN(b->made->len, m->k), TRIES);
+  if (slot < tasks && b->topologies->len > 0) {
     g_autoptr(PtRng) rng = pt_rng_new(&m->seed, "operators", index * ROUNDS + m->round);
     b->tried[slot] = fill(m, i, slot + m->round * m->wanted, with_z3, rng);
   }
@@ -157,6 +162,13 @@ static bool take(Bucket *b, PtWalkMade *made) {
   }
   g_ptr_array_add(b->made, made);
   return true;
+}
+
+static void take_round(const Making *m, Bucket *b) {
+  guint before = b->made->len;
+  for (uint32_t j = 0; j < m->wanted; j++)
+    (void)take(b, g_steal_pointer(&b->tried[j]));
+  b->in_vain |= m->round >= DRAWN_ROUNDS && b->made->len == before && before < m->k;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------
@@ -205,8 +217,7 @@ PtSentinelGenerator *pt_sentinel_generator_new(PtSentinelMode mode, GPtrArray *r
     m->done = 0;
     pt_parallel_for((size_t)reals->len * m->wanted, threads, assign, m);
     for (uint32_t i = 0; i < reals->len; i++)
-      for (uint32_t j = 0; j < m->wanted; j++)
-        (void)take(&m->buckets[i], g_steal_pointer(&m->buckets[i].tried[j]));
+      take_round(m, &m->buckets[i]);
   }
   if (any_has_less(m, k) && !(m->walk = pt_sentinel_walk_new(reals, NULL, m->wanted, 0, seed,
                                                              threads, progress, error))) {

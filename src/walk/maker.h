@@ -34,7 +34,8 @@ typedef struct PtMakerSite {
   GArray *operators; /* PtOperator */
   int32_t widths[PT_MAKER_WIDTHS];
   uint32_t n_widths, extra;
-  PtSize *size; /* [face->n_in + real->n] of the inputs, of nodes' first outputs, about */
+  GArray *sizes; /* int32_t that values of the real piece have */
+  PtSize *size;  /* [face->n_in + real->n] of the inputs, of nodes' first outputs, about */
   PtPopulateGuide *guide;
 } PtMakerSite;
 typedef struct PtMakerBorder {
@@ -60,6 +61,7 @@ typedef struct PtMakerWidth {
 /* maker_site.c */
 void pt_maker_find_moves(PtMakerSite *site);
 void pt_maker_find_border(PtMakerSite *site);
+void pt_maker_find_sizes(PtMakerSite *site);
 uint32_t pt_maker_count_extra(const PtMakerSite *site);
 bool pt_maker_ref_moves(const PtMakerSite *site, PtWalkRef ref);
 void pt_maker_estimate_sizes(PtMakerSite *site);

@@ -111,6 +111,8 @@ static PtPopulateProblem problem_of(const Filling *f, const PtArc *arcs, uint32_
                              .n_operators = site->operators->len,
                              .widths = site->widths,
                              .n_widths = site->n_widths,
+                             .sizes = (const int32_t *)(const void *)site->sizes->data,
+                             .n_sizes = site->sizes->len,
                              .extra = site->extra};
 }
 

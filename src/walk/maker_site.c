@@ -90,6 +90,21 @@ uint32_t pt_maker_count_extra(const PtMakerSite *site) {
   return extra;
 }
 
+/* Sums of widths, say, that are nobody's width. */
+void pt_maker_find_sizes(PtMakerSite *site) {
+  const PtWalkState *s = site->real;
+  site->sizes = g_array_new(FALSE, FALSE, sizeof(int32_t));
+  for (uint32_t i = 0; i < s->n; i++)
+    for (int32_t d = 0; site->moves[i] && d < s->nodes[i].type.rank; d++) {
+      int32_t size = s->nodes[i].type.dims[d];
+      bool known = size < 1;
+      for (guint k = 0; k < site->sizes->len && !known; k++)
+        known = g_array_index(site->sizes, int32_t, k) == size;
+      if (!known)
+        g_array_append_val(site->sizes, size);
+    }
+}
+
 /* ---- sizes ------------------------------------------------------------------------------------
  */
 #define SCALE 4.0 /* log2 of how much larger the larger inputs are */
