@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#define STEPS 5 /* nodes drawn, for each there is */
+#define STEPS 5     /* nodes drawn, for each there is */
 #define SHRINKS 1.5 /* log2 of the odds lost with each doubling over the outputs' bound */
 
 typedef struct PtDrawer Drawing;
