@@ -44,10 +44,12 @@ typedef struct PtSightNode {
   int64_t area, area_in;   /* the other sizes of the two, batch apart, multiplied; 1 */
   int32_t rank, dtype;
   double weights, work; /* elements of its constants; multiplications, roughly */
+  uint32_t scalars;     /* constants of one float */
+  uint64_t scalar;      /* which, the last of them */
 } PtSightNode;
 
 /* Numbers of a graph as a whole; names in pt_number_names. */
-#define PT_NUMBERS 28
+#define PT_NUMBERS 32
 extern const char *const pt_number_names[PT_NUMBERS];
 
 /* Numbers of a file, in deviations of what the program writes for such a graph. */

@@ -246,13 +246,38 @@ static void plain_labels(PtSight *v) {
 }
 
 /* ---- numbers --------------------------------------------------------------------------------- */
-const char *const pt_number_names[PT_NUMBERS] = {
-    "nodes",          "edges",           "depth",           "diameter",       "average degree",
-    "clustering",     "operators",       "tokens",          "neighbourhoods", "log weights",
-    "log work",       "widest",          "narrowest",       "mean log width", "deviation of widths",
-    "width changes",  "joins",           "forks",           "most readers",   "uses of inputs",
-    "repeated nodes", "operators twice", "log work a node", "largest area",   "share with weights",
-    "odd widths",     "inner outputs",   "components"};
+const char *const pt_number_names[PT_NUMBERS] = {"nodes",
+                                                 "edges",
+                                                 "depth",
+                                                 "diameter",
+                                                 "average degree",
+                                                 "clustering",
+                                                 "operators",
+                                                 "tokens",
+                                                 "neighbourhoods",
+                                                 "log weights",
+                                                 "log work",
+                                                 "widest",
+                                                 "narrowest",
+                                                 "mean log width",
+                                                 "deviation of widths",
+                                                 "width changes",
+                                                 "joins",
+                                                 "forks",
+                                                 "most readers",
+                                                 "uses of inputs",
+                                                 "repeated nodes",
+                                                 "operators twice",
+                                                 "log work a node",
+                                                 "largest area",
+                                                 "share with weights",
+                                                 "odd widths",
+                                                 "inner outputs",
+                                                 "components",
+                                                 "scalars",
+                                                 "scalings",
+                                                 "kinds of scalars",
+                                                 "kinds of widths"};
 
 /* Breadth first over the undirected graph of nodes: the largest distance, and components. */
 static void distances(const PtSight *v, double *diameter, double *components) {
@@ -387,10 +412,35 @@ static void wiring(const PtSight *v, const uint32_t *depth, double *numbers) {
   numbers[26] = inner;
 }
 
+/* Different ones among values[n], which is destroyed; zeros do not count. */
+static double kinds_of(uint64_t *values, uint32_t n) {
+  PtSparse s = pt_sparse_of(values, n);
+  double kinds = s.n - (s.n && s.id[0] == 0);
+  pt_sparse_clear(&s);
+  return kinds;
+}
+
+/* Factors and offsets: made-up pieces have them where nobody would put one. */
+static void scalars(const PtSight *v, double *numbers) {
+  static const char *const scalings[] = {"Mul", "Div", "Add", "Sub", NULL};
+  g_autofree uint64_t *value = g_new0(uint64_t, (gsize)v->n + 1),
+                      *width = g_new0(uint64_t, (gsize)v->n + 1);
+  for (uint32_t i = 0; i < v->n; i++) {
+    const PtSightNode *x = &v->nodes[i];
+    numbers[28] += x->scalars;
+    numbers[29] += x->scalars && is_one_of(x->op, scalings);
+    value[i] = x->scalar;
+    width[i] = x->weights > 1 ? (uint64_t)MAX(x->width, 0) : 0;
+  }
+  numbers[30] = kinds_of(value, v->n);
+  numbers[31] = kinds_of(width, v->n);
+}
+
 static void all_numbers(PtSight *v, const uint32_t *depth, double kinds) {
   double *numbers = v->numbers, weights = 0, work = 0, twice = 0;
   wiring(v, depth, numbers);
   widths(v, numbers);
+  scalars(v, numbers);
   for (uint32_t i = 0; i < v->n; i++) {
     weights += v->nodes[i].weights;
     work += v->nodes[i].work;

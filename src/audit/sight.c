@@ -152,6 +152,10 @@ static void hash_attrs(const PtNode *node, int32_t width_in, PtSightNode *out) {
 static void add_constant(const PtTensor *c, uint32_t slot, PtSightNode *out) {
   out->token += pt_hash_mix(slot, 77);
   out->weights += (double)c->count;
+  if (c->count == 1 && c->data && !c->location && pt_dtype_is_float(c->dtype)) {
+    out->scalars++;
+    out->scalar = pt_hash64(c->data, c->size, 3);
+  }
   uint64_t shape = pt_hash64(c->dims, c->rank * sizeof *c->dims, c->rank);
   if (c->rank > 2 && slot == 1) /* a kernel */
     out->plain += pt_hash64(c->dims + 2, (c->rank - 2) * sizeof *c->dims, 9);

@@ -7,7 +7,7 @@
 
 #define MAX_RAW ((size_t)1 << 28)
 #define MOST_WEIGHT 1e6
-static const char magic[8] = {'P', 'T', 'A', 'U', 'D', 'T', 0, 2}; /* the last: version */
+static const char magic[8] = {'P', 'T', 'A', 'U', 'D', 'T', 0, 3}; /* the last: version */
 
 /* ---- values ---------------------------------------------------------------------------------- */
 void pt_put(GByteArray *out, const void *data, size_t size) {

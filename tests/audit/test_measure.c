@@ -155,6 +155,40 @@ static void test_families(void) {
   g_assert_cmpfloat(pt_overlap(sights->pdata[0], sights->pdata[0]), ==, 1);
 }
 
+static double number(const PtSight *v, const char *name) {
+  for (uint32_t f = 0; f < PT_NUMBERS; f++)
+    if (g_str_equal(pt_number_names[f], name))
+      return v->numbers[f];
+  g_assert_not_reached();
+}
+
+/* x -> Mul by 0.5 -> Add 0.5 -> Pow 2 -> Relu. */
+static void test_scalars(void) {
+  static const float half = 0.5f, two = 2;
+  g_autoptr(PtGraph) g = pt_graph_new();
+  PtDim dims[] = {{1, NULL}, {8, NULL}};
+  PtType type = pt_type_tensor(g, PT_FLOAT, 2, dims);
+  PtValueId at = pt_graph_add_input(g, "x", &type);
+  pt_graph_set_opset(g, "", 17);
+  static const char *const ops[] = {"Mul", "Add", "Pow"};
+  static const char *const names[] = {"a", "b", "c"};
+  for (int i = 0; i < 3; i++) {
+    PtTensor *c = pt_graph_tensor(g, PT_FLOAT, 0, NULL, i < 2 ? &half : &two);
+    PtValueId ins[] = {at, pt_graph_add_constant(g, names[i], c)};
+    at = pt_graph_add_op(g, ops[i], ins, 2);
+  }
+  at = pt_graph_add_op(g, "Relu", &at, 1);
+  pt_graph_add_output(g, at);
+  g_assert_true(pt_sight_types(g, NULL));
+  PtSight *v = pt_sight_new(g);
+  g_assert_cmpfloat(number(v, "nodes"), ==, 4);
+  g_assert_cmpfloat(number(v, "scalars"), ==, 3);
+  g_assert_cmpfloat(number(v, "scalings"), ==, 2);
+  g_assert_cmpfloat(number(v, "kinds of scalars"), ==, 2);
+  g_assert_cmpfloat(number(v, "kinds of widths"), ==, 0); /* no weights */
+  pt_sight_free(v);
+}
+
 /* Two models of two runs: of all, the error is that of the models' means; of one, of its runs. */
 static void test_errors(void) {
   static const double ranks[] = {0, 0.2, 0.6, 0.8}; /* of the real piece; area is 1 - rank */
@@ -187,6 +221,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/audit/reduction", test_reduction);
   g_test_add_func("/audit/logit", test_logit);
   g_test_add_func("/audit/families", test_families);
+  g_test_add_func("/audit/scalars", test_scalars);
   g_test_add_func("/audit/errors", test_errors);
   return g_test_run();
 }
