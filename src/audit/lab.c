@@ -21,7 +21,9 @@ static PtGraph *read_model(const PtLab *w, uint32_t model, GError **error) {
   g_autofree char *path = g_build_filename(w->corpus, name, NULL);
   PtOnnxReadOptions options = {.external = PT_EXTERNAL_MAP, .allow_empty = true};
   g_autoptr(PtGraph) g = pt_onnx_read(path, &options, error);
-  return g && pt_runtime_infer_types(g, error) ? g_steal_pointer(&g) : NULL;
+  /* as obfuscate has it before it is cut */
+  return g && pt_runtime_infer_types(g, error) && pt_runtime_fold(g, error) ? g_steal_pointer(&g)
+                                                                            : NULL;
 }
 
 typedef struct Viewing {
