@@ -133,7 +133,8 @@ bool pt_corpus_build(const char *folder, const char *const *exclude, const char 
     g_autofree char *model = g_build_filename(folder, names->pdata[i], NULL);
     PtOnnxReadOptions options = {.external = PT_EXTERNAL_MAP, .allow_empty = true};
     g_autoptr(PtGraph) g = pt_onnx_read(model, &options, error);
-    ok = g && pt_runtime_infer_types(g, error) && cut_model(&b, g, threads, error);
+    ok = g && pt_runtime_infer_types(g, error) && pt_runtime_fold(g, error) &&
+         cut_model(&b, g, threads, error);
     pt_progress(progress, "learning from models", i + 1, names->len);
   }
   ok = ok && write_corpus(&b, path, error);
