@@ -32,13 +32,20 @@ struct PtWalkBuckets {
 };
 typedef struct PtWalkBuckets Making;
 
+typedef struct Way {
+  double heat;
+  GHashTable *taken; /* looks that are not to be gone to; or NULL */
+} Way;
+static const Way plain = {.heat = 1};
+
 static void walk_on(const Making *m, const Bucket *b, PtWalkState *from, PtWalkState *to,
-                    const char *purpose, uint64_t index, double heat, uint64_t *tried,
+                    const char *purpose, uint64_t index, const Way *way, uint64_t *tried,
                     uint64_t *accepted) {
   g_autoptr(PtRng) rng = pt_rng_new(&m->seed, purpose, index);
   PtWalker w;
   pt_walker_init(&w, from, b->style->habits, &b->style->energy, rng);
-  w.heat = heat * m->options.heat;
+  w.heat = way->heat * m->options.heat;
+  w.taken = way->taken;
   if (b->twins) {
     w.twins = (const PtWalkTwin *const *)b->twins->pdata;
     w.n_twins = b->twins->len;
@@ -55,13 +62,13 @@ static void find_centre(size_t index, void *data) {
   Making *m = data;
   Bucket *b = &m->buckets[index];
   uint64_t ignored = 0;
-  if (b->leader != index)
+  if (!b->real || b->leader != index)
     return;
-  for (uint32_t done = 0, i = 0; b->real && done < m->options.control; done += m->steps, i++)
-    walk_on(m, b, b->real, b->real, "control", (uint64_t)index << 32 | i, 1, &ignored, &ignored);
-  if (b->real)
-    walk_on(m, b, b->real, b->centre, "centre", index, 1, &b->tried[m->options.k],
-            &b->accepted[m->options.k]);
+  for (uint32_t done = 0, i = 0; done < m->options.control; done += m->steps, i++)
+    walk_on(m, b, b->real, b->real, "control", (uint64_t)index << 32 | i, &plain, &ignored,
+            &ignored);
+  walk_on(m, b, b->real, b->centre, "centre", index, &plain, &b->tried[m->options.k],
+          &b->accepted[m->options.k]);
 }
 
 static void find_sentinel(size_t index, void *data) {
@@ -69,17 +76,51 @@ static void find_sentinel(size_t index, void *data) {
   uint32_t k = m->options.k;
   Bucket *b = &m->buckets[index / k];
   if (b->real && b->leader == index / k)
-    walk_on(m, b, b->centre, b->made[index % k], "sentinel", index, 1, &b->tried[index % k],
+    walk_on(m, b, b->centre, b->made[index % k], "sentinel", index, &plain, &b->tried[index % k],
             &b->accepted[index % k]);
   g_mutex_lock(&m->lock);
   pt_progress(&m->options.progress, "walking", ++m->done, (uint64_t)m->n * k);
   g_mutex_unlock(&m->lock);
 }
 
-/* A draw that looks like the real piece or like another walks on from where it is: at an r where
- * this is rare it tells nothing. Where the piece leaves little room, it is heated. */
+/* How a draw walks on that looks like the real piece or another: away from all that is taken, so
+ * by pi restricted to what is left, and of nearly the same size, as small pieces run out first and
+ * the real one would be small among large ones. Heated only where a piece leaves no other way. */
+static const struct {
+  double heat;
+  uint32_t hold; /* nodes more or less than the draw has */
+} further[FURTHER] = {{1, 1},
+                      {1, 2},
+                      {1, 4},
+                      {1, UINT32_MAX},
+                      {0.8, 4},
+                      {0.6, 8},
+                      {0.4, UINT32_MAX},
+                      {0.25, UINT32_MAX}};
+
+static bool walk_apart(Making *m, Bucket *b, uint64_t index, uint32_t j, GHashTable *taken) {
+  PtWalkState *s = b->made[j];
+  uint32_t n = s->n;
+  bool apart = false;
+  for (uint32_t tries = 0; !apart && tries < FURTHER; tries++) {
+    uint32_t hold = MIN(further[tries].hold, n);
+    PtWalkFace face = *b->face;
+    face.least = MAX(face.least, n - hold);
+    face.most = further[tries].hold == UINT32_MAX ? face.most : MIN(face.most, n + hold);
+    face.least = MIN(face.least, s->n);
+    face.most = MAX(face.most, s->n);
+    s->face = &face;
+    Way way = {further[tries].heat, taken};
+    walk_on(m, b, s, s, "further", (index * m->options.k + j) * FURTHER + tries, &way, &b->tried[j],
+            &b->accepted[j]);
+    s->face = b->face;
+    uint64_t h = pt_walk_looks(s);
+    apart = !g_hash_table_contains(taken, &h);
+  }
+  return apart;
+}
+
 static void part_equals(size_t index, void *data) {
-  static const double heats[FURTHER] = {1, 1, 1, 0.8, 0.65, 0.5, 0.35, 0.25};
   Making *m = data;
   Bucket *b = &m->buckets[index];
   g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
@@ -93,15 +134,10 @@ static void part_equals(size_t index, void *data) {
     bool new = !g_hash_table_contains(seen, &h);
     b->equal += !new;
     b->found += h == real;
-    new |= m->options.keep_equal;
-    for (uint32_t tries = 0; !new &&tries < FURTHER; tries++) {
-      uint64_t purpose = ((uint64_t)index * m->options.k + j) * FURTHER + tries;
-      walk_on(m, b, s, s, "further", purpose, heats[tries], &b->tried[j], &b->accepted[j]);
-      h = pt_walk_looks(s);
-      new = !g_hash_table_contains(seen, &h);
-    }
+    new = new || m->options.keep_equal || walk_apart(m, b, index, j, seen);
     b->made[j] = NULL;
     if (new) {
+      h = pt_walk_looks(s);
       g_hash_table_add(seen, g_memdup2(&h, sizeof h));
       b->made[b->n_made++] = s;
     } else

@@ -1,45 +1,8 @@
 /* features: of the typed graph, as 64-bit ids: paths of one to four operators with key attributes,
  * neighbourhoods, counts, fan-out, lengths of skips, ratios of widths, size. */
-#include "walk/walk_private.h"
+#include "walk/features_private.h"
 
 #include <math.h>
-
-typedef enum {
-  UNIT = 1,
-  PAIR,
-  JOIN,
-  AROUND,
-  TRIPLE,
-  QUAD,
-  FORK,
-  FAN,
-  TO_OUT,
-  SKIP,
-  UNEVEN,
-  TWIN,
-  RATIO,
-  RATIO_ALL,
-  WIDTH,
-  RATIO_PAIR,
-  LEVEL,
-  COUNT,
-  COUNT_ALL,
-  SIZE,
-  KINDS_IN,
-  DEPTH,
-  MOST_USES,
-  N_FORKS,
-  N_JOINS,
-  EXACT,
-  WIDE,
-  ORDER,
-  KNOWN_RESERVED, /* known.c */
-  TREE_3,
-  TREE_5,
-  TREE_8,
-  BALL_2,
-  BALL_3
-} Family;
 
 void pt_features_clear(PtFeatures *f) {
   g_free(f->id);
@@ -49,7 +12,7 @@ void pt_features_clear(PtFeatures *f) {
   *f = (PtFeatures){0};
 }
 
-static void add(PtFeatures *f, Family family, uint64_t a, uint64_t b, uint64_t c) {
+void pt_features_add(PtFeatures *f, uint32_t family, uint64_t a, uint64_t b, uint64_t c) {
   if (f->n == f->room) {
     f->room = f->room * 2 + 64;
     f->id = g_renew(uint64_t, f->id, f->room);
@@ -57,10 +20,6 @@ static void add(PtFeatures *f, Family family, uint64_t a, uint64_t b, uint64_t c
   uint64_t h = pt_hash_mix(pt_hash_mix(pt_hash_mix(family, a), b), c);
   f->id[f->n++] = (h & ~(uint64_t)(PT_FEATURE_FAMILIES - 1)) | family;
 }
-
-#define INPUT_TOKEN 0x1111
-#define OUTPUT_TOKEN 0x2222
-
 static uint64_t token(const PtWalkState *s, PtWalkRef r) {
   return r < 0 ? INPUT_TOKEN : pt_walk_at(s, (uint32_t)r >> 3)->token;
 }
@@ -76,7 +35,7 @@ static uint64_t in_set(uint64_t x) {
 }
 
 /* A class of a / b: small whole ratios by themselves, others by half octaves. */
-static uint64_t ratio_class(int32_t a, int32_t b) {
+uint64_t pt_ratio_class(int32_t a, int32_t b) {
   static const int32_t whole[] = {1, 2, 3, 4, 6, 8};
   if (a <= 0 || b <= 0)
     return 1;
@@ -111,12 +70,18 @@ static void paths(PtFeatures *f, const PtWalkState *s, uint32_t i) {
   for (uint32_t k = 0; k < n->n_in; k++) {
     PtWalkRef x = s->refs[n->in + k];
     add(f, PAIR, token(s, x), t->token, 0);
-    if (x < 0)
+    if (x < 0) {
+      add(f, FROM_IN, (uint64_t)(-x), t->token, 0);
       continue;
+    }
+    add(f, EXACT_PAIR, pt_walk_at(s, (uint32_t)x >> 3)->exact, t->exact, 0);
+    if (token(s, x) == t->token)
+      add(f, SAME_TWICE, t->opcode, 0, 0);
     const PtWalkNode *nx = &s->nodes[x >> 3];
     for (uint32_t a = 0; a < nx->n_in; a++) {
       PtWalkRef y = s->refs[nx->in + a];
       add(f, TRIPLE, middle(s, y), middle(s, x), t->middle);
+      add(f, TRIPLE_FULL, token(s, y), token(s, x), t->token);
       if (y < 0)
         continue;
       const PtWalkNode *ny = &s->nodes[y >> 3];
@@ -131,10 +96,12 @@ static void paths(PtFeatures *f, const PtWalkState *s, uint32_t i) {
 static void around(PtFeatures *f, const PtWalkState *s, uint32_t i) {
   const PtWalkNode *n = &s->nodes[i];
   const PtWalkTemplate *t = pt_walk_at(s, i);
-  uint64_t before = 0, after = 0;
+  uint64_t before = 0, full = 0, after = 0;
   uint32_t n_uses = 0;
-  for (uint32_t k = 0; k < n->n_in; k++)
+  for (uint32_t k = 0; k < n->n_in; k++) {
     before += in_set(middle(s, s->refs[n->in + k]));
+    full += in_set(token(s, s->refs[n->in + k]));
+  }
   for (uint32_t k = 0; t->outputs >> k; k++) {
     if (!(t->outputs >> k & 1))
       continue;
@@ -151,8 +118,11 @@ static void around(PtFeatures *f, const PtWalkState *s, uint32_t i) {
   add(f, UNIT, t->token, (uint64_t)n->type.rank, 0);
   add(f, EXACT, t->exact, 0, 0);
   add(f, FAN, t->opcode, min64(n_uses, 4), 0);
-  if (n->n_in > 1)
+  add(f, TYPED, t->token, (uint64_t)n->type.rank, n->type.dtype);
+  if (n->n_in > 1) {
     add(f, JOIN, before, t->token, 0);
+    add(f, JOIN_FULL, full, t->token, 0);
+  }
   add(f, AROUND, before, t->middle, after);
   if (n_uses > 1)
     add(f, FORK, t->middle, after, 0);
@@ -182,7 +152,8 @@ static void ratio_pair(PtFeatures *f, const PtWalkState *s, uint32_t i, uint64_t
     if (n->n_in != 1)
       return;
     if (t->dense) {
-      uint64_t before = ratio_class(n->width, pt_walk_width(pt_walk_ref_type(s, s->refs[n->in])));
+      uint64_t before =
+          pt_ratio_class(n->width, pt_walk_width(pt_walk_ref_type(s, s->refs[n->in])));
       add(f, RATIO_PAIR, pt_hash_mix(t->middle, before), pt_walk_at(s, i)->middle, ratio);
       return;
     }
@@ -195,72 +166,19 @@ static void widths(PtFeatures *f, const PtWalkState *s, uint32_t i) {
   const PtWalkTemplate *t = pt_walk_at(s, i);
   if (n->n_in && level_differs(&n->type, pt_walk_ref_type(s, s->refs[n->in])))
     add(f, LEVEL, t->token, 0, 0);
+  if (n->type.rank > 0 && pt_walk_width(&n->type) > 0)
+    add(f, WIDTH_ALL, t->opcode, (uint64_t)lround(2 * log2(pt_walk_width(&n->type))), 0);
   if (!t->dense)
     return;
+  add(f, DIVISOR, (uint64_t)__builtin_ctz((uint32_t)n->width), t->opcode, 0);
   int32_t in = pt_walk_width(pt_walk_ref_type(s, s->refs[n->in]));
-  uint64_t ratio = ratio_class(pt_walk_width(&n->type), in);
+  uint64_t ratio = pt_ratio_class(pt_walk_width(&n->type), in);
   add(f, RATIO, t->token, ratio, 0);
   add(f, RATIO_ALL, ratio, 0, 0);
   add(f, WIDTH, n->width % 16 ? (uint64_t)__builtin_ctz((uint32_t)n->width) : 5, 0, 0);
   add(f, WIDE, (uint64_t)(n->width % 64 ? n->width % 8 ? 3 : 2 : 1),
       (uint64_t)lround(log2((double)n->width)), t->kind);
   ratio_pair(f, s, i, ratio);
-}
-
-/* ---- wider
- * --------------------------------------------------------------------------------------------- */
-/* What made a value, to a depth of 3, 5 and 8 operators; what is around a node within two and three
- * edges (Weisfeiler-Lehman colours). Few of these occur in many models: they count by how familiar
- * they are. */
-static void wider(PtFeatures *f, const PtWalkState *s) {
-  uint32_t n = s->n;
-  if (f->room_wide < n) {
-    f->room_wide = n * 2 + 16;
-    f->wide = g_renew(uint64_t, f->wide, 4 * (size_t)f->room_wide);
-  }
-  uint64_t *now = f->wide, *next = now + f->room_wide, *up = next + f->room_wide,
-           *other = up + f->room_wide;
-  for (uint32_t i = 0; i < n; i++)
-    now[i] = pt_walk_at(s, i)->middle, up[i] = pt_walk_at(s, i)->opcode;
-  for (uint32_t depth = 2; depth <= 8; depth++) {
-    for (uint32_t i = 0; i < n; i++) {
-      const PtWalkNode *node = &s->nodes[i];
-      uint64_t h = pt_walk_at(s, i)->opcode;
-      for (uint32_t k = 0; k < node->n_in; k++) {
-        PtWalkRef r = s->refs[node->in + k];
-        h += pt_hash_mix(r < 0 ? INPUT_TOKEN : up[r >> 3], 0x17);
-      }
-      other[i] = pt_hash_mix(h, depth);
-    }
-    uint64_t *swap = up;
-    up = other;
-    other = swap;
-    if (depth == 3 || depth == 5 || depth == 8)
-      for (uint32_t i = 0; i < n; i++)
-        if (f->depth[i] + 2 >= depth) /* else it is the one before */
-          add(f, depth == 3 ? TREE_3 : depth == 5 ? TREE_5 : TREE_8, up[i], 0, 0);
-  }
-  for (uint32_t radius = 1; radius <= 3; radius++) {
-    for (uint32_t i = 0; i < n; i++)
-      next[i] = pt_hash_mix(now[i], radius);
-    for (uint32_t i = 0; i < n; i++) {
-      const PtWalkNode *node = &s->nodes[i];
-      for (uint32_t k = 0; k < node->n_in; k++) {
-        PtWalkRef r = s->refs[node->in + k];
-        next[i] += pt_hash_mix(r < 0 ? INPUT_TOKEN : now[r >> 3], 0x31);
-        if (r >= 0)
-          next[r >> 3] += pt_hash_mix(now[i], 0x32);
-      }
-    }
-    for (uint32_t o = 0; o < s->face->n_out; o++)
-      if (s->outs[o] >= 0)
-        next[s->outs[o] >> 3] += OUTPUT_TOKEN;
-    uint64_t *swap = now;
-    now = next;
-    next = swap;
-    for (uint32_t i = 0; i < n && radius > 1; i++)
-      add(f, radius == 2 ? BALL_2 : BALL_3, now[i], 0, 0);
-  }
 }
 
 /* ---- the whole
@@ -334,5 +252,5 @@ void pt_features_make(PtFeatures *f, const PtWalkState *s) {
   }
   counts(f, s);
   sizes(f, s);
-  wider(f, s);
+  pt_features_wide(f, s);
 }

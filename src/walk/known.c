@@ -17,6 +17,8 @@ static uint32_t own_class(const PtWalkKnown *k, uint64_t id) {
   if (k->n_own == 0)
     return NO_OWN;
   double pieces = k->own ? pt_map64_get(k->own, id, 0) : 0;
+  if (pieces > 0 && k->own_less)
+    pieces -= pt_map64_get(k->own_less, id, 0);
   return pieces < 1 ? 0 : pieces < 2 ? 1 : pieces < 4 ? 2 : 3;
 }
 
@@ -27,8 +29,8 @@ static uint64_t known_id(uint32_t family, uint32_t corpus, uint32_t own) {
 
 uint64_t pt_walk_known_of(const PtWalkKnown *k, uint64_t id) {
   double models = pt_map64_get(k->models, id, 0);
-  if (models > 0 && k->own_model && pt_map64_find(k->own_model, id))
-    models--;
+  if (models > 0 && k->own_model)
+    models -= pt_map64_get(k->own_model, id, 0);
   return known_id(id & (PT_FEATURE_FAMILIES - 1), corpus_class(models), own_class(k, id));
 }
 

@@ -77,7 +77,7 @@ PtWalkModel *pt_walk_model_new(GPtrArray *pieces, uint32_t n_models) {
 /* Given the window, no number of nodes in it is likelier than pi says: where it starts is drawn
  * evenly among those that hold the real piece. */
 void pt_walk_window(PtWalkFace *face, uint32_t n, PtRng *rng) {
-  uint32_t width = n <= 24 ? 12 : n <= 64 ? 24 : n <= 256 ? 48 : 96;
+  uint32_t width = n <= 12 ? 6 : n <= 24 ? 8 : n <= 64 ? 12 : n <= 256 ? 24 : 48;
   int64_t first = (int64_t)n - (int64_t)pt_rng_below(rng, width + 1);
   face->least = (uint32_t)MAX(first, 1);
   face->most = (uint32_t)(first + width);

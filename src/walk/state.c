@@ -308,7 +308,9 @@ uint64_t pt_walk_looks(const PtWalkState *s) {
 
 /* ---- weights
  * ------------------------------------------------------------------------------------------- */
-static int64_t node_weights(const PtWalkState *s, const PtWalkNode *n, const PtWalkTemplate *t) {
+int64_t pt_walk_node_weights(const PtWalkState *s, uint32_t node) {
+  const PtWalkNode *n = &s->nodes[node];
+  const PtWalkTemplate *t = pt_walk_at(s, node);
   const PtWalkType *x = n->n_in ? pt_walk_ref_type(s, s->refs[n->in]) : NULL;
   int64_t all = 0;
   for (uint32_t k = 0; k < t->n_slots; k++) {
@@ -325,6 +327,6 @@ static int64_t node_weights(const PtWalkState *s, const PtWalkNode *n, const PtW
 int64_t pt_walk_weights(const PtWalkState *s) {
   int64_t all = 0;
   for (uint32_t i = 0; i < s->n; i++)
-    all = MIN(all + node_weights(s, &s->nodes[i], pt_walk_at(s, i)), INT64_MAX / 4);
+    all = MIN(all + pt_walk_node_weights(s, i), INT64_MAX / 4);
   return all;
 }

@@ -67,7 +67,14 @@ static uint32_t pick_move(PtWalker *w) {
   return pt_walk_n_moves - 1;
 }
 
+static bool is_taken(const PtWalker *w, const PtWalkState *s) {
+  uint64_t looks = w->taken ? pt_walk_looks(s) : 0;
+  return w->taken && g_hash_table_contains(w->taken, &looks);
+}
+
+/* Kept out of some states the chain is reversible for pi restricted to the others. */
 void pt_walker_run(PtWalker *w, uint64_t steps) {
+  bool inside = is_taken(w, w->now);
   for (uint64_t k = 0; k < steps; k++) {
     uint32_t move = pick_move(w);
     w->tried[move]++;
@@ -77,6 +84,10 @@ void pt_walker_run(PtWalker *w, uint64_t steps) {
     double gain = w->heat * (pt_walk_log_pi(w, w->next) - pt_walk_log_pi(w, w->now)) + w->log_ratio;
     if ((gain < 0 && pt_rng_unit(w->dice.rng) >= exp(gain)) || !mirrors(w))
       continue;
+    bool to_taken = is_taken(w, w->next);
+    if (to_taken && !inside)
+      continue;
+    inside = to_taken;
     PtWalkState *old = w->now;
     w->now = w->next;
     w->next = old;

@@ -3,8 +3,6 @@
  * uses it for a bucket makes it from other pieces than that bucket's. */
 #include "walk/walk_private.h"
 
-#define OWN_SHARE 0.6 /* of proposals */
-
 PtWalkStyle *pt_walk_style_new(const PtWalkModel *model, GPtrArray *pieces, int64_t opset) {
   PtWalkStyle *style = g_new0(PtWalkStyle, 1);
   PtFeatures f = {0};
@@ -17,7 +15,7 @@ PtWalkStyle *pt_walk_style_new(const PtWalkModel *model, GPtrArray *pieces, int6
     pt_habits_count(own, model->library, pieces->pdata[i], 1);
   }
   PtWalkKnown known = {.models = &model->shown, .own = &shown, .n_own = pieces->len};
-  style->habits = pt_habits_mix(model->library, own, corpus, OWN_SHARE, opset);
+  style->habits = pt_habits_mix(model->library, own, corpus, PT_OWN_SHARE, opset);
   pt_walk_energy_fold(&style->energy, &model->weights, &known);
   pt_map64_clear(&shown);
   pt_features_clear(&f);

@@ -1,6 +1,7 @@
 /* train: pi by iterated paired logistic regression: a corpus piece against its own sample, the
  * logit added to log pi, until it is near chance: what an adversary learns becomes what the
- * generator knows. */
+ * generator knows. Everything is as where sentinels are made: a piece is among the other
+ * pieces of its model, proposals lean to them, and its model and near-duplicates are not public. */
 #include "walk/walk_private.h"
 
 #include <math.h>
@@ -10,6 +11,7 @@
 #define PENALTY 0.3  /* C */
 #define STOP 0.53    /* paired AUC at which the fit ends */
 #define PER_MODEL 64 /* pieces; the rest of a large model says little more */
+#define HALVES 2
 
 typedef struct Chain {
   const PtWalkPiece *piece;
@@ -21,11 +23,11 @@ typedef struct Chain {
   bool same;
 } Chain;
 
-/* Chains whose own other pieces are the same: those of one cut of one model in one half; the other
- * half is what their style would be from. */
+/* Chains whose own other pieces are the same: near-twins in one cut of one model; their style is
+ * from the rest of that cut, as it is where sentinels are made. */
 typedef struct Group {
-  uint32_t model, cut, half, first, n; /* chains [first, first + n) */
-  PtMap64 own;
+  uint32_t model, cut, leader, first, n; /* chains [first, first + n) */
+  PtMap64 less;                          /* what the near-twins themselves show */
   PtWalkKnown known;
 } Group;
 
@@ -33,11 +35,15 @@ typedef struct Fit {
   PtWalkModel *model;
   Chain *chains;
   uint32_t n, round, steps;
-  GArray *groups; /* Group */
-  PtMap64 *shown; /* [models] features of each */
+  GArray *groups;  /* Group */
+  PtMap64 *shown;  /* [models] features of each */
+  PtMap64 *of_cut; /* [models * PT_WALK_CUTS] the same of a cut: in how many pieces */
+  uint32_t *kin;   /* [models] near-duplicates have the same */
+  PtMap64 *of_kin; /* [models] how many near-duplicates, itself among them, show a feature */
+  uint32_t *half;  /* [models] near-duplicates in one: what the adversary has not seen */
   PtMap64 weights;
-  PtWalkEnergy *bases; /* [2 * models] with no own pieces, with some */
-  GHashTable *habits;  /* opset -> PtWalkHabits */
+  PtWalkEnergy *bases;   /* [2 * models] with no own pieces, with some */
+  PtWalkHabits **habits; /* [models] as for its sentinels: its own, and the corpus' */
   PtSeed seed;
 } Fit;
 
@@ -47,8 +53,7 @@ static void run_chain(Fit *fit, uint32_t index, const PtWalkEnergy *energy,
                       const PtWalkKnown *known) {
   Chain *c = &fit->chains[index];
   g_autoptr(PtRng) rng = pt_rng_new(&fit->seed, "chain", (uint64_t)fit->round << 32 | index);
-  const PtWalkHabits *habits =
-      g_hash_table_lookup(fit->habits, GINT_TO_POINTER((gint)c->face.opset));
+  const PtWalkHabits *habits = fit->habits[c->piece->model];
   bool on = fit->round > 0 && pt_rng_below(rng, 2);
   PtWalker w;
   PtFeatures f = {0};
@@ -69,9 +74,9 @@ static void run_chain(Fit *fit, uint32_t index, const PtWalkEnergy *energy,
 
 static void make_base(size_t index, void *data) {
   Fit *fit = data;
-  PtWalkKnown k = {.models = &fit->model->shown,
-                   .own_model = &fit->shown[index / 2],
-                   .n_own = (uint32_t)index % 2};
+  uint32_t model = (uint32_t)index / 2;
+  PtWalkKnown k = {
+      .models = &fit->model->shown, .own_model = &fit->of_kin[model], .n_own = (uint32_t)index % 2};
   pt_walk_energy_fold(&fit->bases[index], &fit->weights, &k);
 }
 
@@ -88,37 +93,38 @@ static void run_group(size_t index, void *data) {
 
 /* ---- chains and their groups
  * --------------------------------------------------------------------------------------- */
-/* A half for each piece, near-twins in one. */
-static uint32_t *part_halves(const Fit *fit) {
+/* The first near-twin of each piece, or itself. */
+static uint32_t *find_leaders(const Fit *fit) {
   const GPtrArray *pieces = fit->model->pieces;
-  uint32_t *half = g_new(uint32_t, pieces->len + 1);
+  uint32_t *leader = g_new(uint32_t, pieces->len + 1);
   for (guint i = 0; i < pieces->len; i++) {
     const PtWalkPiece *p = pieces->pdata[i];
-    g_autoptr(PtRng) rng = pt_rng_new(&fit->seed, "half", i);
-    half[i] = (uint32_t)pt_rng_below(rng, 2);
+    leader[i] = i;
     for (guint k = i; k-- > 0;) {
       const PtWalkPiece *o = pieces->pdata[k];
       PtWalkTwin twin;
       if (o->model != p->model)
         break;
       if (pt_walk_find_twin(o->state, p->state, &twin)) {
-        half[i] = half[k];
+        leader[i] = leader[k];
         break;
       }
     }
   }
-  return half;
+  return leader;
 }
 
-static void see_own(Fit *fit, Group *g, const uint32_t *half) {
+static void see_own(Fit *fit, Group *g, const uint32_t *leader) {
   PtFeatures f = {0};
   for (guint i = 0; i < fit->model->pieces->len; i++) {
     const PtWalkPiece *p = fit->model->pieces->pdata[i];
-    if (p->model != g->model || !(p->cuts >> g->cut & 1) || half[i] == g->half)
+    if (p->model != g->model || !(p->cuts >> g->cut & 1))
+      continue;
+    g->known.n_own += leader[i] != g->leader;
+    if (leader[i] != g->leader)
       continue;
     g_autoptr(GArray) counts = pt_features_counted(&f, p->state);
-    pt_walk_known_see(&g->own, counts);
-    g->known.n_own++;
+    pt_walk_known_see(&g->less, counts);
   }
   pt_features_clear(&f);
 }
@@ -132,50 +138,86 @@ static void add_chain(Fit *fit, const PtWalkPiece *p, guint piece) {
   c->real = pt_walk_state_copy(p->state);
   c->real->face = &c->face;
   c->now = pt_walk_state_copy(c->real);
-  void *opset = GINT_TO_POINTER((gint)c->face.opset);
-  if (!g_hash_table_contains(fit->habits, opset))
-    g_hash_table_insert(fit->habits, opset,
-                        pt_habits_new(fit->model->library, fit->model->counts, c->face.opset));
 }
 
-static void make_group(Fit *fit, const uint32_t *half, const uint32_t *place, Group g) {
+static void make_group(Fit *fit, const uint32_t *leader, const uint32_t *place, Group g) {
   g.first = fit->n;
-  for (guint i = 0; i < fit->model->pieces->len; i++) {
+  for (guint i = g.leader; i < fit->model->pieces->len; i++) {
     const PtWalkPiece *p = fit->model->pieces->pdata[i];
-    if (p->model == g.model && half[i] == g.half &&
-        (uint32_t)__builtin_ctz(p->cuts | 256) == g.cut && place[i] < PER_MODEL)
+    if (p->model != g.model)
+      break;
+    if (leader[i] == g.leader && (uint32_t)__builtin_ctz(p->cuts | 256) == g.cut &&
+        place[i] < PER_MODEL)
       add_chain(fit, p, i);
   }
   g.n = fit->n - g.first;
   if (g.n == 0)
     return;
-  see_own(fit, &g, half);
+  see_own(fit, &g, leader);
   g_array_append_val(fit->groups, g);
+}
+
+static void make_habits(size_t index, void *data) {
+  Fit *fit = data;
+  const PtWalkModel *m = fit->model;
+  g_autoptr(GArray) own = g_array_new(FALSE, FALSE, sizeof(PtHabitCount));
+  g_autoptr(GArray) corpus = g_array_copy(m->counts);
+  int64_t opset = 0;
+  for (guint i = 0; i < m->pieces->len; i++) {
+    const PtWalkPiece *p = m->pieces->pdata[i];
+    if (p->model != index)
+      continue;
+    pt_habits_count(own, m->library, p->state, 1);
+    opset = p->face->opset;
+  }
+  fit->habits[index] = pt_habits_mix(m->library, own, corpus, PT_OWN_SHARE, opset);
+}
+
+/* Near-duplicates are in one half, and none of them counts as public to another. */
+static void find_kin(Fit *fit, const uint32_t *pieces) {
+  uint32_t n = fit->model->n_models;
+  fit->kin = g_new0(uint32_t, n + 1);
+  fit->half = g_new0(uint32_t, n + 1);
+  fit->of_kin = g_new0(PtMap64, n + 1);
+  pt_walk_find_kin(fit->shown, n, fit->kin);
+  pt_walk_deal_kin(fit->kin, pieces, n, HALVES, fit->half);
+  for (uint32_t i = 0; i < n; i++)
+    for (uint32_t k = 0; k < n; k++)
+      for (uint32_t f = 0; fit->kin[i] == fit->kin[k] && f < fit->shown[k].size; f++)
+        if (fit->shown[k].keys[f])
+          ++*pt_map64_at(&fit->of_kin[i], fit->shown[k].keys[f]);
 }
 
 static void make_chains(Fit *fit) {
   PtWalkModel *m = fit->model;
   PtFeatures f = {0};
-  g_autofree uint32_t *half = part_halves(fit), *place = g_new0(uint32_t, m->pieces->len + 1),
+  g_autofree uint32_t *leader = find_leaders(fit), *place = g_new0(uint32_t, m->pieces->len + 1),
                       *of_model = g_new0(uint32_t, m->n_models + 1);
   fit->chains = g_new0(Chain, m->pieces->len + 1);
   fit->shown = g_new0(PtMap64, m->n_models + 1);
+  fit->of_cut = g_new0(PtMap64, m->n_models * PT_WALK_CUTS + 1);
   fit->bases = g_new0(PtWalkEnergy, 2 * m->n_models + 1);
   for (guint i = 0; i < m->pieces->len; i++) {
     const PtWalkPiece *p = m->pieces->pdata[i];
     place[i] = of_model[p->model]++;
     g_autoptr(GArray) counts = pt_features_counted(&f, p->state);
     pt_walk_known_see(&fit->shown[p->model], counts);
-  }
-  for (uint32_t model = 0; model < m->n_models; model++)
     for (uint32_t cut = 0; cut < PT_WALK_CUTS; cut++)
-      for (uint32_t h = 0; h < 2; h++)
-        make_group(fit, half, place, (Group){.model = model, .cut = cut, .half = h});
+      if (p->cuts >> cut & 1)
+        pt_walk_known_see(&fit->of_cut[p->model * PT_WALK_CUTS + cut], counts);
+  }
+  find_kin(fit, of_model);
+  for (guint i = 0; i < m->pieces->len; i++)
+    for (uint32_t cut = 0; leader[i] == i && cut < PT_WALK_CUTS; cut++) {
+      const PtWalkPiece *p = m->pieces->pdata[i];
+      make_group(fit, leader, place, (Group){.model = p->model, .cut = cut, .leader = i});
+    }
   for (guint i = 0; i < fit->groups->len; i++) {
     Group *g = &g_array_index(fit->groups, Group, i);
     g->known.models = &m->shown;
-    g->known.own_model = &fit->shown[g->model];
-    g->known.own = &g->own; /* the array no longer moves */
+    g->known.own_model = &fit->of_kin[g->model];
+    g->known.own = &fit->of_cut[g->model * PT_WALK_CUTS + g->cut];
+    g->known.own_less = &g->less; /* the array no longer moves */
     for (uint32_t k = 0; k < g->n; k++) {
       Chain *c = &fit->chains[g->first + k];
       c->of_real = pt_features_counted(&f, c->real);
@@ -242,9 +284,9 @@ static double held_out(const Fit *fit, const PtPairs *pairs) {
   g_autofree bool *use = g_new(bool, fit->n + 1);
   g_autofree double *w = g_new(double, pairs->columns + 1);
   double right = 0;
-  for (uint32_t half = 0; half < 2; half++) {
+  for (uint32_t half = 0; half < HALVES; half++) {
     for (uint32_t i = 0; i < fit->n; i++)
-      use[i] = fit->chains[i].piece->model % 2 != half;
+      use[i] = fit->half[fit->chains[i].piece->model] != half;
     pt_pairs_fit(pairs, use, PENALTY, w);
     for (uint32_t i = 0; i < fit->n; i++) {
       double z = use[i] ? NAN : pt_pairs_dot(pairs, i, w);
@@ -272,10 +314,11 @@ static void one_round(Fit *fit, unsigned threads, PtWalkRound *result) {
   for (guint i = 0; i < ids->len; i++)
     *pt_map64_at(&fit->weights, g_array_index(ids, uint64_t, i)) += gain_of(result->auc) * w[i];
   for (uint32_t i = 0; i < fit->n; i++) {
-    tried += fit->chains[i].tried;
-    accepted += fit->chains[i].accepted;
-    same += fit->chains[i].same;
-    fit->chains[i].tried = fit->chains[i].accepted = 0;
+    Chain *c = &fit->chains[i];
+    tried += c->tried;
+    accepted += c->accepted;
+    same += c->same;
+    c->tried = c->accepted = 0;
   }
   result->accepted = tried ? (double)accepted / (double)tried : 0;
   result->same = fit->n ? (double)same / fit->n : 0;
@@ -292,29 +335,38 @@ static void fit_clear(Fit *fit) {
   }
   g_free(fit->chains);
   for (guint i = 0; i < fit->groups->len; i++)
-    pt_map64_clear(&g_array_index(fit->groups, Group, i).own);
+    pt_map64_clear(&g_array_index(fit->groups, Group, i).less);
   g_array_unref(fit->groups);
   for (uint32_t i = 0; i < fit->model->n_models; i++) {
     pt_map64_clear(&fit->shown[i]);
+    pt_map64_clear(&fit->of_kin[i]);
+    pt_habits_free(fit->habits[i]);
     pt_energy_clear(&fit->bases[2 * i]);
     pt_energy_clear(&fit->bases[2 * i + 1]);
   }
+  for (uint32_t i = 0; i < fit->model->n_models * PT_WALK_CUTS; i++)
+    pt_map64_clear(&fit->of_cut[i]);
   g_free(fit->shown);
+  g_free(fit->of_cut);
+  g_free(fit->of_kin);
+  g_free(fit->kin);
+  g_free(fit->half);
   g_free(fit->bases);
-  g_hash_table_unref(fit->habits);
+  g_free(fit->habits);
 }
 
 static void fit_pi(PtWalkModel *model, const PtWalkTrainOptions *options, GArray *rounds) {
   uint32_t n = options->rounds ? options->rounds : 14;
-  uint32_t steps = options->steps ? options->steps : 1000;
   Fit fit = {.model = model,
-             .groups = g_array_new(FALSE, FALSE, sizeof(Group)),
-             .habits = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)pt_habits_free)};
+             .steps = options->steps ? options->steps : 2000,
+             .groups = g_array_new(FALSE, FALSE, sizeof(Group))};
   pt_seed_init(&fit.seed, options->seed ? options->seed : "proteus");
   make_chains(&fit);
+  fit.habits = g_new0(PtWalkHabits *, model->n_models + 1);
+  for (uint32_t i = 0; i < model->n_models; i++) /* motifs are added to the library */
+    make_habits(i, &fit);
   for (; fit.round < n; fit.round++) {
     PtWalkRound result;
-    fit.steps = steps;
     one_round(&fit, options->threads, &result);
     if (rounds)
       g_array_append_val(rounds, result);

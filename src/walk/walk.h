@@ -28,7 +28,7 @@ typedef struct PtWalkTrainOptions {
   const char *const *exclude; /* NULL-terminated names without ".onnx", or NULL */
   const char *seed;           /* NULL: "proteus" */
   uint32_t rounds;            /* at most; 0: 14; it ends at chance */
-  uint32_t steps;             /* of a chain; 0: 1000 */
+  uint32_t steps;             /* of a chain; 0: 2000 */
   unsigned threads;           /* 0: all; the result does not depend on it */
   PtProgress progress;
 } PtWalkTrainOptions;

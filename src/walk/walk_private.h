@@ -4,8 +4,8 @@
  * state.c, convert.c      typed pieces: check, compare; from graphs and back
  * habits.c, chain.c       what the corpus does: proposals of chains and widths with their odds
  * moves*.c                edits with the odds both ways; step.c: Metropolis-Hastings
- * features.c, energy.c    log pi
- * logistic.c, train.c     the fit; model.c: the file; style.c, buckets.c: the model's habits */
+ * features*.c, measures.c, known.c  what log pi is made of
+ * logistic.c, train.c, kin.c  the fit; model.c: the file; style.c, buckets.c: the model's habits */
 #ifndef PT_WALK_PRIVATE_H
 #define PT_WALK_PRIVATE_H
 
@@ -466,6 +466,7 @@ typedef struct PtFeatures {
   uint32_t room_wide;
 } PtFeatures;
 void pt_features_make(PtFeatures *f, const PtWalkState *s);
+#define PT_FEATURE_NEAR 41 /* the family of neighbourhoods of radius 2 */
 void pt_features_clear(PtFeatures *f);
 
 /* log pi_s up to a constant: a weight a feature; those that are not listed have their family's. */
@@ -484,9 +485,10 @@ typedef struct PtCount { /* features of a state are counted by id, ascending */
 } PtCount;
 typedef struct PtWalkKnown {
   const PtMap64 *models;    /* feature -> public models that show it */
-  const PtMap64 *own_model; /* or NULL: what one of these shows that is not to count */
+  const PtMap64 *own_model; /* or NULL: how many of these, showing it, are not to count */
   const PtMap64 *own;       /* or NULL: feature -> other pieces of the model that show it */
-  uint32_t n_own;           /* pieces that `own` is of */
+  const PtMap64 *own_less;  /* or NULL: how many of these are not to count */
+  uint32_t n_own;           /* pieces that `own` is of, those apart */
 } PtWalkKnown;
 /* The feature that says how familiar a feature is. */
 uint64_t pt_walk_known_of(const PtWalkKnown *k, uint64_t id);
@@ -524,8 +526,9 @@ typedef struct PtWalker {
   const PtWalkTwin *const *twins; /* in which every state has to be valid, too */
   uint32_t n_twins;
   PtWalkState *mirrored;
-  double heat;      /* energies are multiplied by it; 1 */
-  double log_ratio; /* of the odds of the way back to those of the way there */
+  GHashTable *taken; /* or NULL: looks (uint64_t) of states that, once left, are not gone to */
+  double heat;       /* energies are multiplied by it; 1 */
+  double log_ratio;  /* of the odds of the way back to those of the way there */
   PtFeatures features;
   uint8_t *mark; /* [room_mark] scratch of moves */
   uint32_t room_mark;
@@ -604,8 +607,16 @@ struct PtWalkModel {
 PtWalkModel *pt_walk_model_new(GPtrArray *pieces, uint32_t n_models);
 bool pt_walk_model_write(const PtWalkModel *model, const char *path, GError **error);
 int64_t pt_walk_weights(const PtWalkState *s);
+int64_t pt_walk_node_weights(const PtWalkState *s, uint32_t node);
 /* Nodes that states of this bucket may have: a window in which the real piece is anywhere. */
 void pt_walk_window(PtWalkFace *face, uint32_t n, PtRng *rng);
+
+/* ---- kin ---------------------------------------------------------------------------------------
+ * kin[n]: the same for models that are near-duplicates by the features they show. */
+void pt_walk_find_kin(const PtMap64 *shown, uint32_t n, uint32_t *kin);
+/* Evenly by pieces[n], kin together. */
+void pt_walk_deal_kin(const uint32_t *kin, const uint32_t *pieces, uint32_t n, uint32_t folds,
+                      uint32_t *fold);
 
 /* ---- logistic regression -----------------------------------------------------------------------
  * Pairs: rows are differences of features, real minus made; no intercept. */
@@ -632,6 +643,7 @@ void pt_pairs_add_row(PtPairs *pairs, const PtMap64 *columns, const GArray *real
 
 /* ---- style -------------------------------------------------------------------------------------
  */
+#define PT_OWN_SHARE 0.6 /* of proposals that are the model's */
 /* pi and proposals under a model's habits, from some of its pieces (PtWalkState). */
 typedef struct PtWalkStyle {
   PtWalkHabits *habits;

@@ -294,9 +294,14 @@ static void check_balance(World *w, Flow ***flows, uint32_t n_groups, const doub
   g_assert_cmpuint(pairs, >, 2 * w->states->len);
 }
 
+static bool is_taken(GHashTable *taken, const PtWalkState *s) {
+  uint64_t looks = pt_walk_looks(s);
+  return taken && g_hash_table_contains(taken, &looks);
+}
+
 /* Pearson's statistic over classes with enough visits, thinned so that visits are nearly
- * independent. */
-static void check_chain(World *w, const double *pi, uint32_t thin) {
+ * independent. taken (or NULL): looks of classes that the chain keeps out of. */
+static void check_chain(World *w, const double *pi, uint32_t thin, GHashTable *taken) {
   enum { VISITS = 5000 };
   PtSeed seed;
   pt_seed_init(&seed, "balance");
@@ -306,14 +311,21 @@ static void check_chain(World *w, const double *pi, uint32_t thin) {
   double all = 0, rest = 0, statistic = 0;
   uint32_t cells = 0, rest_visits = 0;
   pt_walker_init(&walker, w->start, w->habits, &w->energy, rng);
+  walker.taken = taken;
+  if (taken)
+    pt_walker_run(&walker, 10 * thin); /* it starts among them, and leaves */
   for (uint32_t i = 0; i < VISITS; i++) {
     pt_walker_run(&walker, thin);
     visits[class_of(w, walker.now)]++;
   }
   pt_walker_clear(&walker);
   for (uint32_t i = 0; i < w->states->len; i++)
-    all += exp(pi[i]);
+    all += is_taken(taken, w->states->pdata[i]) ? 0 : exp(pi[i]);
   for (uint32_t i = 0; i < w->states->len; i++) {
+    if (is_taken(taken, w->states->pdata[i])) {
+      g_assert_cmpuint(visits[i], ==, 0);
+      continue;
+    }
     double expected = VISITS * exp(pi[i]) / all;
     if (expected < 8) {
       rest += expected;
@@ -347,8 +359,16 @@ static void check_world(PtGraph *graph, uint32_t most, uint32_t thin) {
     pi[i] = log_pi(w, &walker, i);
   pt_walker_clear(&walker);
   check_balance(w, flows, n_groups, pi);
-  if (thin)
-    check_chain(w, pi, thin);
+  if (thin) {
+    g_autoptr(GHashTable) taken = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    check_chain(w, pi, thin, NULL);
+    for (uint32_t i = 0; i < n; i++) { /* the start and every seventh */
+      uint64_t looks = pt_walk_looks(w->states->pdata[i]);
+      if (i % 7 == 0)
+        g_hash_table_add(taken, g_memdup2(&looks, sizeof looks));
+    }
+    check_chain(w, pi, thin, taken);
+  }
   g_assert_cmpuint(w->states->len, ==, n); /* the chain stays among them */
   for (uint32_t i = 0; i < n; i++) {
     for (uint32_t g = 0; g < n_groups; g++)
