@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { CHAIN, HUB, LADDER } Kind;
+typedef enum { CHAIN, HUB, LADDER, STAR } Kind;
 
 /* Blocks of Conv, BatchNormalization, Relu, Conv, BatchNormalization, Add, Relu. HUB: every second
  * Add reads one value of the first block, as masks are read. LADDER: those of the second half read
@@ -43,6 +43,24 @@ static PtGraph *blocks(uint32_t nodes, Kind kind) {
     pt_value(g, x)->type = type;
   }
   pt_graph_add_output(g, x);
+  return g;
+}
+
+/* One value read by all but two nodes, which one node reads. */
+static PtGraph *star(uint32_t nodes) {
+  PtGraph *g = pt_graph_new();
+  PtDim dims[2] = {{4, NULL}, {8, NULL}};
+  PtType type = pt_type_tensor(g, PT_FLOAT, 2, dims);
+  PtValueId x = pt_graph_add_op(g, "Softmax", (PtValueId[]){pt_graph_add_input(g, NULL, &type)}, 1);
+  pt_value(g, x)->type = type;
+  g_autofree PtValueId *end = g_new(PtValueId, nodes);
+  for (uint32_t i = 0; i + 2 < nodes; i++) {
+    end[i] = pt_graph_add_op(g, i % 3 ? "Softmax" : "LRN", &x, 1);
+    pt_value(g, end[i])->type = type;
+  }
+  PtValueId sum = pt_graph_add_op(g, "Concat", end, nodes - 2);
+  pt_value(g, sum)->type = type;
+  pt_graph_add_output(g, sum);
   return g;
 }
 
@@ -152,11 +170,11 @@ int main(int argc, char **argv) {
     status |= !report_model(argv[i], &options);
   if (argc > 1 && argv[argc - 1][0] != '-' && strstr(argv[argc - 1], ".onnx"))
     return status;
-  static const char *const kinds[] = {"residual chain", "with one hub", "U-net ladder"};
-  for (Kind kind = CHAIN; kind <= LADDER; kind++)
+  static const char *const kinds[] = {"residual chain", "with one hub", "U-net ladder", "star"};
+  for (Kind kind = CHAIN; kind <= STAR; kind++)
     for (uint32_t n = 1000; n <= 100000; n *= 10) {
       g_autofree char *name = g_strdup_printf("%s %u", kinds[kind], n);
-      g_autoptr(PtGraph) graph = blocks(n, kind);
+      g_autoptr(PtGraph) graph = kind == STAR ? star(n) : blocks(n, kind);
       status |= !report(name, graph, &options);
     }
   return status;

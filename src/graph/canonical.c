@@ -332,6 +332,39 @@ static void start_colors(Colors *c) {
   }
 }
 
+/* Nodes of one colour that no other tells apart: they read the same values, or weights of their
+ * own, and none here reads what they make. Any order of them is as good. */
+static bool are_leaves_of_one(const PtView *v, uint32_t a, uint32_t b) {
+  uint32_t slots = v->in_start[a + 1] - v->in_start[a];
+  if (v->in_start[b + 1] - v->in_start[b] != slots)
+    return false;
+  for (uint32_t i = 0; i < slots; i++) {
+    uint32_t x = v->in[v->in_start[a] + i], y = v->in[v->in_start[b] + i];
+    bool own = x != PT_NONE && y != PT_NONE && v->seen[x] == PT_SEEN_WEIGHT &&
+               v->use_start[x + 1] - v->use_start[x] == 1 &&
+               v->use_start[y + 1] - v->use_start[y] == 1;
+    if (x != y && !own)
+      return false;
+  }
+  for (uint32_t k = v->out_start[b]; k < v->out_start[b + 1]; k++)
+    if (v->out[k] != PT_NONE && v->use_start[v->out[k] + 1] > v->use_start[v->out[k]])
+      return false;
+  return true;
+}
+
+static bool are_interchangeable(const Colors *c, uint64_t color) {
+  uint32_t first = PT_NONE;
+  for (uint32_t i = 0; i < c->view->n; i++) {
+    if (c->node[i] != color)
+      continue;
+    if (first == PT_NONE)
+      first = i;
+    if (!are_leaves_of_one(c->view, first, i))
+      return false;
+  }
+  return true;
+}
+
 /* The first tied colour's first node becomes a colour of its own; until no tie is left. */
 static void break_ties(Colors *c, uint32_t classes) {
   uint32_t n = c->view->n;
@@ -340,17 +373,14 @@ static void break_ties(Colors *c, uint32_t classes) {
     while (c->sorted[t] != c->sorted[t - 1])
       t++;
     uint64_t tied = c->sorted[t];
-    bool all = c->work > MAX_WORK;
+    bool all = c->work > MAX_WORK || are_interchangeable(c, tied);
     for (uint32_t i = 0, k = 0; i < n; i++)
       if (c->node[i] == tied) {
         c->node[i] = pt_hash_mix(c->node[i], SALT_TIE + k++);
         if (!all)
           break;
       }
-    if (all)
-      classes = count_classes(c);
-    else
-      classes = refine(c);
+    classes = all ? count_classes(c) : refine(c);
   }
 }
 

@@ -116,8 +116,10 @@ static void run_trial(size_t index, void *data) {
   g_autoptr(PtRng) rng = pt_rng_new(s->seed, "partition trial", index);
   g_autofree double *time = g_new(double, q->m + 1);
   g_autofree uint32_t *of = g_new(uint32_t, q->n + 1);
+  g_autoptr(GArray) around = g_array_new(FALSE, FALSE, sizeof(uint32_t));
   PtTrial t = {.q = q,
                .time = time,
+               .around = around,
                .salt = pt_rng_u64(rng),
                .sharpness = 1.0 + (double)(index % 3),
                .mirror = !s->options->plain,

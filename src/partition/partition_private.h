@@ -62,6 +62,8 @@ typedef struct PtQuotientEdge {
   bool dead; /* inside a cluster, or parallel to another that has its ports */
 } PtQuotientEdge;
 
+#define PT_HUB_EDGES 256
+
 /* The graph of clusters, acyclic always, with a topological order of it in a list with labels (an
  * order-maintenance list: nodes move without renumbering the rest). */
 typedef struct PtQuotient {
@@ -74,6 +76,7 @@ typedef struct PtQuotient {
   PtQuotientEdge *edges;
   uint32_t *out_head, *out_tail, *in_head, *in_tail; /* [n] */
   uint32_t *out_count, *in_count;                    /* [n] at least the live edges of a cluster */
+  uint32_t *tidied;                                  /* [n] their sum when last gone through */
   uint32_t *mark_f, *mark_b;                         /* [n] == epoch: seen */
   uint32_t *list_f, *list_b;                         /* [n] */
   uint32_t n_f, n_b, epoch;
@@ -96,7 +99,7 @@ static inline uint32_t pt_find(PtQuotient *q, uint32_t x) {
 #define PT_NO_BUDGET UINT32_MAX
 /* Merges two clusters, in any order. PT_NONE, and nothing done, if that would make a cycle or if
  * finding out takes more than `budget` steps; else the merged cluster, whose edges are free of
- * duplicates. */
+ * duplicates if they are not more than PT_HUB_EDGES. */
 uint32_t pt_quotient_merge(PtQuotient *q, uint32_t a, uint32_t b, uint32_t budget);
 /* Merges the clusters of these items and all that lies on paths between them, if not more than
  * `cap` owned nodes in all. */

@@ -27,6 +27,7 @@ static PtQuotient *quotient_alloc(uint32_t n, uint32_t m) {
   q->in_tail = g_new(uint32_t, n + 1);
   q->out_count = g_new0(uint32_t, n + 1);
   q->in_count = g_new0(uint32_t, n + 1);
+  q->tidied = g_new0(uint32_t, n + 1);
   q->mark_f = g_new0(uint32_t, n + 1);
   q->mark_b = g_new0(uint32_t, n + 1);
   q->list_f = g_new(uint32_t, n + 1);
@@ -97,6 +98,7 @@ PtQuotient *pt_quotient_copy(const PtQuotient *from) {
   memcpy(q->in_tail, from->in_tail, n * sizeof *q->in_tail);
   memcpy(q->out_count, from->out_count, n * sizeof *q->out_count);
   memcpy(q->in_count, from->in_count, n * sizeof *q->in_count);
+  memcpy(q->tidied, from->tidied, n * sizeof *q->tidied);
   return q;
 }
 
@@ -116,6 +118,7 @@ void pt_quotient_free(PtQuotient *q) {
   g_free(q->in_tail);
   g_free(q->out_count);
   g_free(q->in_count);
+  g_free(q->tidied);
   g_free(q->mark_f);
   g_free(q->mark_b);
   g_free(q->list_f);
@@ -288,10 +291,25 @@ static void tidy_edges(PtQuotient *q, uint32_t r) {
   }
   *(last == PT_NONE ? &q->in_head[r] : &q->edges[last].next_in) = PT_NONE;
   q->in_tail[r] = last;
+  q->tidied[r] = q->out_count[r] + q->in_count[r];
 }
 
+/* A hub's many edges are gone through when they are twice as many as the last time, not at each
+ * merge. */
+static bool untidy(const PtQuotient *q, uint32_t r) {
+  uint64_t edges = (uint64_t)q->out_count[r] + q->in_count[r];
+  return edges <= PT_HUB_EDGES || edges > 2 * (uint64_t)q->tidied[r];
+}
+
+/* By way of the one with fewer edges. */
 static uint64_t ports_between(PtQuotient *q, uint32_t a, uint32_t b) {
   uint64_t ports = 0;
+  if (q->in_count[b] < q->out_count[a]) {
+    for (uint32_t e = q->in_head[b]; e != PT_NONE; e = q->edges[e].next_in)
+      if (!q->edges[e].dead && pt_find(q, q->edges[e].src) == a)
+        ports += q->edges[e].ports;
+    return ports;
+  }
   for (uint32_t e = q->out_head[a]; e != PT_NONE; e = q->edges[e].next_out)
     if (!q->edges[e].dead && pt_find(q, q->edges[e].dst) == b)
       ports += q->edges[e].ports;
@@ -326,8 +344,12 @@ uint32_t pt_quotient_merge(PtQuotient *q, uint32_t a, uint32_t b, uint32_t budge
   q->sig[kept] = sig;
   append_out(q, kept, q->out_head[gone], q->out_tail[gone]);
   append_in(q, kept, q->in_head[gone], q->in_tail[gone]);
+  q->out_count[kept] += q->out_count[gone];
+  q->in_count[kept] += q->in_count[gone];
+  q->tidied[kept] = MAX(q->tidied[kept], q->tidied[gone]);
   q->alive--;
-  tidy_edges(q, kept);
+  if (untidy(q, kept))
+    tidy_edges(q, kept);
   return kept;
 }
 

@@ -6,8 +6,6 @@
 
 #include <math.h>
 
-#define HUB_EDGES 256
-
 static bool earlier(PtEntry a, PtEntry b) {
   return a.time != b.time ? a.time < b.time : a.edge < b.edge;
 }
@@ -65,7 +63,7 @@ static void enter(PtTrial *t, uint32_t e) {
   PtQuotient *q = t->q;
   uint32_t a = pt_find(q, q->edges[e].src), b = pt_find(q, q->edges[e].dst);
   t->work++;
-  if (!allowed(t, a, b)) {
+  if (q->edges[e].dead || a == b || !allowed(t, a, b)) {
     t->time[e] = -1;
     return;
   }
@@ -78,17 +76,43 @@ static void enter(PtTrial *t, uint32_t e) {
   heap_push(t, (PtEntry){t->time[e], e});
 }
 
-/* What the merged cluster is has changed, so its edges draw anew; around a hub, only those that do
- * not wait already. */
-static void enter_around(PtTrial *t, uint32_t cluster) {
+static bool is_hub(const PtQuotient *q, uint32_t a, uint32_t b) {
+  return (uint64_t)q->out_count[a] + q->in_count[a] + q->out_count[b] + q->in_count[b] >
+         PT_HUB_EDGES;
+}
+
+/* t->around: the edges of the one that has fewer. */
+static void edges_of_lesser(PtTrial *t, uint32_t a, uint32_t b) {
+  const PtQuotient *q = t->q;
+  uint64_t a_edges = (uint64_t)q->out_count[a] + q->in_count[a],
+           b_edges = (uint64_t)q->out_count[b] + q->in_count[b];
+  uint32_t lesser = a_edges < b_edges ? a : b;
+  g_array_set_size(t->around, 0);
+  for (uint32_t e = q->out_head[lesser]; e != PT_NONE; e = q->edges[e].next_out)
+    g_array_append_val(t->around, e);
+  for (uint32_t e = q->in_head[lesser]; e != PT_NONE; e = q->edges[e].next_in)
+    g_array_append_val(t->around, e);
+}
+
+/* What the merged cluster is has changed, so its edges draw anew; where a hub takes in another,
+ * only the other's, as the hub's many wait already. */
+static void merge(PtTrial *t, uint32_t a, uint32_t b) {
   PtQuotient *q = t->q;
-  bool hub = q->out_count[cluster] + q->in_count[cluster] > HUB_EDGES;
-  for (uint32_t e = q->out_head[cluster]; e != PT_NONE; e = q->edges[e].next_out)
-    if (!q->edges[e].dead && !(hub && t->time[e] > t->now))
-      enter(t, e);
-  for (uint32_t e = q->in_head[cluster]; e != PT_NONE; e = q->edges[e].next_in)
-    if (!q->edges[e].dead && !(hub && t->time[e] > t->now))
-      enter(t, e);
+  bool hub = is_hub(q, a, b);
+  if (hub)
+    edges_of_lesser(t, a, b);
+  uint32_t merged = pt_quotient_merge(q, a, b, t->budget);
+  if (merged == PT_NONE)
+    return;
+  if (hub) {
+    for (guint i = 0; i < t->around->len; i++)
+      enter(t, g_array_index(t->around, uint32_t, i));
+    return;
+  }
+  for (uint32_t e = q->out_head[merged]; e != PT_NONE; e = q->edges[e].next_out)
+    enter(t, e);
+  for (uint32_t e = q->in_head[merged]; e != PT_NONE; e = q->edges[e].next_in)
+    enter(t, e);
 }
 
 bool pt_race(PtTrial *t, PtRule rule) {
@@ -105,11 +129,9 @@ bool pt_race(PtTrial *t, PtRule rule) {
     if (edge->dead || t->time[entry.edge] != entry.time)
       continue;
     t->now = entry.time;
-    if (!allowed(t, pt_find(q, edge->src), pt_find(q, edge->dst)))
-      continue;
-    uint32_t merged = pt_quotient_merge(q, edge->src, edge->dst, t->budget);
-    if (merged != PT_NONE)
-      enter_around(t, merged);
+    uint32_t a = pt_find(q, edge->src), b = pt_find(q, edge->dst);
+    if (a != b && allowed(t, a, b))
+      merge(t, a, b);
     if (t->len > 4 * (size_t)q->m + 1024)
       drop_stale(t);
   }

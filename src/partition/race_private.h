@@ -17,7 +17,8 @@ typedef struct PtRule {
 
 typedef struct PtTrial {
   PtQuotient *q;
-  double *time; /* [m] an entry of the heap counts if it has its edge's time */
+  double *time;   /* [m] an entry of the heap counts if it has its edge's time */
+  GArray *around; /* uint32_t: edges that a merge lets draw anew */
   PtEntry *heap;
   size_t len, room;
   uint64_t salt, work;

@@ -204,6 +204,52 @@ static void test_ties(void) {
   g_assert_false(hashes);
 }
 
+/* Very many leaves of two equal inputs, in any order, with weights of their own or one that two
+ * share: a tie is broken at once only where nothing tells its nodes apart. */
+static PtGraph *leaves(const uint32_t *order, uint32_t n, bool shared) {
+  PtGraph *g = pt_graph_new();
+  PtType type = pt_type_tensor(g, PT_FLOAT, 1, (PtDim[]){{4, NULL}});
+  PtValueId x[2], weight[40];
+  for (int i = 0; i < 2; i++)
+    x[i] = pt_graph_add_input(g, NULL, &type);
+  for (uint32_t i = 0; i < n; i++)
+    weight[i] =
+        shared && i >= n - 2
+            ? weight[i - 2]
+            : pt_graph_add_constant(g, NULL, pt_graph_tensor(g, PT_FLOAT, 1, (int64_t[]){4}, NULL));
+  for (uint32_t i = 0; i < n; i++) {
+    PtValueId in[2] = {x[order[i] % 2], weight[order[i]]};
+    PtValueId end = pt_graph_add_op(g, "Mul", in, 2);
+    pt_value(g, end)->type = type;
+    pt_graph_add_output(g, end);
+  }
+  return g;
+}
+
+static void test_leaves(void) {
+  enum { N = 40 };
+  PtSeed seed;
+  pt_seed_init(&seed, "leaves");
+  g_autoptr(PtRng) rng = pt_rng_new(&seed, "test", 0);
+  uint32_t plain[N], order[N];
+  for (uint32_t i = 0; i < N; i++)
+    plain[i] = order[i] = i;
+  for (uint32_t i = N; i > 1; i--) {
+    uint32_t k = (uint32_t)pt_rng_below(rng, i), t = order[k];
+    order[k] = order[i - 1];
+    order[i - 1] = t;
+  }
+  for (int shared = 0; shared < 2; shared++) {
+    bool hashes;
+    g_autoptr(PtGraph) a = leaves(plain, N, shared);
+    g_autoptr(PtGraph) b = leaves(order, N, shared);
+    g_autoptr(PtGraph) c = leaves(order, N, !shared);
+    g_assert_true(same(a, b, &hashes) && hashes);
+    g_assert_false(same(a, c, &hashes));
+    g_assert_false(hashes);
+  }
+}
+
 /* Two places of one graph: inputs and outputs correspond after canonicalization. */
 static void test_pieces(void) {
   g_autoptr(PtGraph) g = pt_graph_new();
@@ -297,6 +343,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/canonical/random", test_random);
   g_test_add_func("/canonical/topological", test_topological);
   g_test_add_func("/canonical/ties", test_ties);
+  g_test_add_func("/canonical/leaves", test_leaves);
   g_test_add_func("/canonical/pieces", test_pieces);
   g_test_add_func("/canonical/nested", test_nested);
   return g_test_run();

@@ -199,6 +199,40 @@ static void test_merge_set(void) {
   }
 }
 
+/* A hub's edges are not tidied at each merge: they still say all of its neighbours, and by how many
+ * values. */
+static void test_hub(void) {
+  enum { LEAVES = 3 * PT_HUB_EDGES, ALL = LEAVES + 2 };
+  g_autoptr(GArray) edges = g_array_new(FALSE, FALSE, sizeof(PtWorkEdge));
+  uint32_t size[ALL];
+  uint64_t sig[ALL] = {0};
+  for (uint32_t i = 0; i < ALL; i++)
+    size[i] = 1;
+  for (uint32_t i = 1; i <= LEAVES; i++) {
+    PtWorkEdge pair[2] = {{0, i, 1}, {i, LEAVES + 1, 2}};
+    g_array_append_vals(edges, pair, 2);
+  }
+  g_autoptr(PtQuotient) q =
+      pt_quotient_new(ALL, size, sig, (PtWorkEdge *)(void *)edges->data, edges->len);
+  for (uint32_t merged = 1; merged < LEAVES; merged++) {
+    uint32_t to = merged % 3 ? 0 : LEAVES + 1, at_sink = merged / 3;
+    g_assert_cmpuint(pt_quotient_merge(q, 0, LEAVES + 1, PT_NO_BUDGET), ==, PT_NONE);
+    g_assert_cmpuint(pt_quotient_merge(q, to, merged, PT_NO_BUDGET), !=, PT_NONE);
+    uint32_t hub = pt_find(q, 0), sink = pt_find(q, LEAVES + 1);
+    uint64_t to_leaves = 0, to_sink = 0;
+    for (uint32_t e = q->out_head[hub]; e != PT_NONE; e = q->edges[e].next_out) {
+      uint32_t y = pt_find(q, q->edges[e].dst);
+      if (!q->edges[e].dead && y != hub)
+        *(y == sink ? &to_sink : &to_leaves) += q->edges[e].ports;
+    }
+    g_assert_cmpuint(to_leaves, ==, LEAVES - merged);
+    g_assert_cmpuint(to_sink, ==, 2 * (merged - at_sink) + at_sink);
+  }
+  g_assert_cmpuint(pt_quotient_merge(q, 0, LEAVES, PT_NO_BUDGET), !=, PT_NONE);
+  g_assert_cmpuint(pt_quotient_merge(q, 0, LEAVES + 1, PT_NO_BUDGET), !=, PT_NONE);
+  g_assert_cmpuint(q->alive, ==, 1);
+}
+
 /* Moving within the order again and again exhausts the gaps between labels and must renumber. */
 static void test_relabel(void) {
   enum { COUNT = 400 };
@@ -232,6 +266,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/quotient/merge", test_merge);
   g_test_add_func("/quotient/budget", test_budget);
   g_test_add_func("/quotient/merge-set", test_merge_set);
+  g_test_add_func("/quotient/hub", test_hub);
   g_test_add_func("/quotient/relabel", test_relabel);
   return g_test_run();
 }
