@@ -83,6 +83,7 @@ int main(int argc, char **argv) {
     g_ptr_array_add(only, NULL);
     options.only = (const char *const *)only->pdata;
   }
+  run.answers = !options.only || g_strv_contains(options.only, "answers");
   g_autoptr(PtLab) work = folder && pt_runtime_load(&error)
                               ? pt_lab_open(folder, corpus, groups, 0, &options.progress, &error)
                               : NULL;

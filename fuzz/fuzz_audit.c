@@ -1,4 +1,5 @@
-/* libFuzzer: whatever the bytes, what is read of trained adversaries can be asked about a bucket. */
+/* libFuzzer: whatever the bytes, what is read of trained adversaries can be asked about a bucket, and
+ * what is read of a tally can be summed and written. */
 #include "audit/audit_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,10 +28,25 @@ static PtCase *small_case(void) {
   return t;
 }
 
+static void tally(const uint8_t *data, size_t size) {
+  g_autoptr(PtTally) tally = pt_tally_parse(data, size);
+  if (!tally)
+    return;
+  g_autoptr(GPtrArray) both = g_ptr_array_new();
+  g_ptr_array_add(both, tally);
+  g_ptr_array_add(both, tally);
+  g_autoptr(PtTally) sum = pt_tally_sum(both);
+  g_autoptr(GByteArray) bytes = sum ? pt_tally_bytes(sum) : NULL;
+  if (!bytes)
+    g_error("no sum of a tally and itself");
+  pt_audit_model_free(pt_contest_model(sum->contest, "fuzz", PT_NONE));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static PtCase *t;
   if (!t)
     t = small_case();
+  tally(data, size);
   g_autoptr(PtJury) jury = pt_jury_parse(data, size);
   if (jury) {
     g_autoptr(PtContest) said = pt_jury_hear(jury, t);

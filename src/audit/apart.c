@@ -63,7 +63,8 @@ bool pt_audit_apart(const PtAuditOptions *o, const char *const *apart, uint32_t 
   if (!names)
     return false;
   for (guint i = 0; apart[i]; i++)
-    if (!(generators[i] = pt_lab_generator(lab, lab->group[pt_lab_model(lab, apart[i])], error)))
+    if (!(generators[i] =
+              pt_lab_generator(lab, lab->group[pt_lab_model(lab, apart[i])], false, error)))
       return false;
   PtAuditOptions rest = *o;
   rest.models = (const char *const *)names->pdata;

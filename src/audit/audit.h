@@ -20,8 +20,10 @@ typedef struct PtAuditLine {
   double kept, kept_error; /* bits over most_bits; standard error over a model's runs, of all over
                               models; 0 for one */
   double area, area_error; /* real above sentinel of its bucket */
-  double first, chance;    /* share of buckets in which the real piece comes first; by chance */
-  double even;             /* p-value of the real pieces' ranks being even */
+  double kept_seeds, area_seeds; /* of all: standard errors over seeds, the models being given */
+  double first, first_error,
+      chance;  /* share of buckets in which the real piece comes first; by chance */
+  double even; /* p-value of the real pieces' ranks being even */
   double beta, log10_candidates; /* the paper's: share of sentinels ruled out at sensitivity 1, what
                                     is left; mean over runs */
 } PtAuditLine;
@@ -33,7 +35,8 @@ typedef struct PtAuditBucket {
   char *real;             /* id */
   double bits, most_bits; /* kept against the adversary that tells most about the whole */
   double posterior;
-  uint32_t rank;  /* of the real piece under it, from 1 */
+  uint32_t rank;     /* of the real piece under it, from 1 */
+  GPtrArray *rivals; /* char*: ids of the sentinels that it takes for real most readily, up to 3 */
   GPtrArray *why; /* char*: what is out of the ordinary in the real piece, the most telling first */
 } PtAuditBucket;
 typedef struct PtAuditModel {
@@ -72,7 +75,12 @@ typedef struct PtAuditSurvey {
   PtAuditModel *all; /* pooled */
   GPtrArray *models; /* PtAuditModel */
   GPtrArray *tells;  /* char*: what tells most by itself, pooled */
-  uint32_t families, folds;
+  GPtrArray *failed; /* char*: models that could not be protected, and why; left out of the rest */
+  uint32_t families, folds, seeds;
+  double worst_mean, worst_least; /* the most dangerous adversary of each model, with hindsight:
+                                     share of bits kept, mean over models, least */
+  double worst_first;             /* how often it has the real piece first, mean over models */
+  const char *worst_model;        /* of the least; borrowed */
   double seconds;
 } PtAuditSurvey;
 PtAuditSurvey *pt_audit_survey(const PtAuditOptions *options, GError **error);
@@ -102,7 +110,6 @@ typedef struct PtPaperRow {
   double specificity_error; /* of ours, over seeds */
   uint32_t buckets;         /* distinct, as equal pieces share one; mean over seeds, rounded */
   double area;              /* of the adversary, ours */
-  bool has_random;
 } PtPaperRow;
 /* rows: PtPaperRow. */
 bool pt_audit_paper(const PtAuditOptions *options, GArray *rows, GError **error);

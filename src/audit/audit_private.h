@@ -2,13 +2,15 @@
  * sight.c, features.c   a candidate as an adversary reads it
  * data.c, cache.c      targets: from a bundle and its secret; made with a generator that has not
  *                      seen the model, kept on disk
+ * answers.c            what an optimizer makes of the candidates
  * family.c             near-duplicates of a model, measured
  * adversary_*.c        one adversary a file; table.c: a row each
  * logit.c              conditional logistic regression: which of a bucket is the real one
  * measure.c            posteriors, bits kept, area, ranks, beta, candidates
  * likeness.c, tuples.c  how two candidates are alike; the law of whole tuples; whole.c: what it and
  *                      all adversaries leave of the real one
- * contest.c            every adversary against every target, each trained on the other families */
+ * contest.c            every adversary against every target, each trained on the other families
+ * tally.c              what contests told, kept and summed */
 #ifndef PT_AUDIT_PRIVATE_H
 #define PT_AUDIT_PRIVATE_H
 
@@ -56,6 +58,10 @@ extern const char *const pt_number_names[PT_NUMBERS];
 #define PT_FILE_NUMBERS 18
 extern const char *const pt_file_number_names[PT_FILE_NUMBERS];
 
+/* Numbers of what ONNX Runtime, at level extended, makes of a candidate. */
+#define PT_ANSWER_NUMBERS 16
+extern const char *const pt_answer_number_names[PT_ANSWER_NUMBERS];
+
 typedef struct PtSight {
   uint32_t n, n_inputs, n_outputs;
   PtSightNode *nodes; /* topological */
@@ -66,7 +72,10 @@ typedef struct PtSight {
   double numbers[PT_NUMBERS];
   bool has_file;
   double file[PT_FILE_NUMBERS];
-  double log_pi; /* under the generator that the adversary has; NAN: none */
+  bool has_answer;
+  double answer[PT_ANSWER_NUMBERS];
+  PtSparse answer_ops; /* operators of the answer, and pairs of them */
+  double log_pi;       /* under the generator that the adversary has; NAN: none */
 } PtSight;
 /* Types of all values must be set (pt_sight_types). */
 PtSight *pt_sight_new(const PtGraph *graph);
@@ -77,6 +86,12 @@ bool pt_sight_types(PtGraph *graph, GError **error);
  * `id` is its place among the bundle's, 0 to 1. */
 void pt_sight_file(PtSight *sight, const PtGraph *graph, GBytes *bytes, double id,
                    const PtNoise *noise);
+/* answers.c: asks the optimizer; noise NULL: weights are zeros. folder: pt_answers_folder's; i: a
+ * number that no other thread uses. */
+void pt_sight_answer(PtSight *sight, const PtGraph *graph, const PtNoise *noise, const char *folder,
+                     size_t i);
+/* A temporary folder for weights of up to `largest` bytes; the caller removes and frees it. */
+char *pt_answers_folder(uint64_t largest, GError **error);
 void pt_features_of_sight(PtSight *view); /* features.c: sets features, labels, numbers */
 
 /* ---- targets -----------------------------------------------------------------------------------
@@ -109,6 +124,10 @@ static inline const PtSight *pt_case_sight(const PtCase *t, uint32_t bucket, uin
  * candidates in order, char*, owned. */
 PtCase *pt_case_read(const char *bundle, const char *secret, const char *name, PtWalkModel *walk,
                      unsigned threads, GPtrArray *ids, GError **error);
+/* Asks the optimizer about all candidates, unless the file `kept` (or NULL) has what it said
+ * before; it is written otherwise. ids: as pt_case_read gave them. */
+bool pt_case_answers(PtCase *target, const char *bundle, GPtrArray *ids, unsigned threads,
+                     const char *kept, GError **error);
 /* Takes the graphs of a bucket (PtGraph with types, borrowed), candidate `real` of them real. */
 void pt_case_add_bucket(PtCase *target, GPtrArray *graphs, uint32_t real);
 
@@ -133,12 +152,13 @@ void pt_lab_close(PtLab *work);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtLab, pt_lab_close)
 uint32_t pt_lab_model(const PtLab *work, const char *name); /* PT_NONE: there is none */
 /* The folder of a generator that has seen no model of the group; trained if it is not there yet.
- * Caller frees. */
-char *pt_lab_generator(const PtLab *work, uint32_t group, GError **error);
+ * shapes: with topologies, which modes generate and random draw from. Caller frees. */
+char *pt_lab_generator(const PtLab *work, uint32_t group, bool shapes, GError **error);
 typedef struct PtRunOptions {
   uint32_t model, seed, n, k; /* n 0: auto */
   const char *mode;           /* as obfuscate's */
   bool shipped;               /* by the generator that ships, which may know the model */
+  bool answers;               /* with what an optimizer makes of the candidates */
 } PtRunOptions;
 /* Trains the generator without the model's family, runs the program, reads what it wrote; what is
  * in the folder already is not done again. */
@@ -150,6 +170,10 @@ PtCase *pt_lab_case(const PtLab *work, const PtRunOptions *options, GError **err
 /* All runs that the options ask for. */
 bool pt_audit_cases(const PtLab *lab, const PtAuditOptions *options, GPtrArray *cases,
                     GError **error);
+/* One of each model. failed: char*, receives a sentence of each that cannot be made, as the others
+ * go on. */
+bool pt_audit_cases_of(const PtLab *lab, const PtAuditOptions *options, uint32_t seed,
+                       GPtrArray *cases, GPtrArray *failed, GError **error);
 bool pt_audit_learn_in(const PtLab *lab, const PtAuditOptions *options, const char *path,
                        PtAuditSurvey **survey, GError **error);
 /* A lab in options->work, or in a temporary folder, which the caller removes and frees. */
@@ -195,7 +219,7 @@ typedef struct PtAdversary {
   const char *name;   /* one word or two, with '-' */
   const char *looks;  /* "looks at ...": what, half a line */
   const char *remedy; /* what an owner can do about it */
-  bool needs_files, needs_pi;
+  bool needs_files, needs_pi, needs_answers;
   bool heavy; /* not in a quick audit */
   void *(*train)(const PtTraining *training);
   void (*score)(const void *state, const PtCase *target, double *out);
@@ -213,9 +237,9 @@ extern const PtAdversary pt_adversary_centre, pt_adversary_edge, pt_adversary_st
     pt_adversary_statistics_edge, pt_adversary_dictionary_near, pt_adversary_dictionary_far,
     pt_adversary_twin_near, pt_adversary_twin_gap, pt_adversary_twin_far, pt_adversary_habits,
     pt_adversary_rare, pt_adversary_sequences_high, pt_adversary_sequences_low,
-    pt_adversary_pi_high, pt_adversary_pi_low, pt_adversary_files, pt_adversary_numbers,
-    pt_adversary_paths, pt_adversary_trees, pt_adversary_paper, pt_adversary_network,
-    pt_adversary_tuples;
+    pt_adversary_pi_high, pt_adversary_pi_low, pt_adversary_files, pt_adversary_answers,
+    pt_adversary_numbers, pt_adversary_paths, pt_adversary_trees, pt_adversary_paper,
+    pt_adversary_network, pt_adversary_tuples;
 
 /* Features that show in at least `least` families: id -> column + 1; how many. */
 GHashTable *pt_common_features(GPtrArray *targets, uint32_t least, uint32_t *count);
@@ -365,10 +389,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtContest, pt_contest_free)
 /* Over a model's runs, or all (PT_NONE). */
 typedef struct PtSummary {
   uint32_t runs, buckets;
-  double bits, most_bits, kept;  /* a bucket; at best; their ratio */
-  double area, first, chance;    /* chance: what first is if nothing is known */
-  double even;                   /* p-value of the ranks being even */
-  double area_error, bits_error; /* standard errors over runs, or, of all, over models */
+  double bits, most_bits, kept;               /* a bucket; at best; their ratio */
+  double area, first, chance;                 /* chance: what first is if nothing is known */
+  double even;                                /* p-value of the ranks being even */
+  double area_error, bits_error, first_error; /* standard errors over runs, or, of all, over
+                                                 models */
+  double area_seeds, bits_seeds;              /* of all: over seeds, each over all models */
 } PtSummary;
 /* Without rows, with room for so many. */
 PtContest *pt_contest_bare(GPtrArray *cases, uint32_t rows);
@@ -397,9 +423,29 @@ void pt_whole_hear(PtContest *contest, const PtAdversary *adversary, const void 
 #define PT_STACK_NAME "stack"
 #define PT_STACK_LOOKS "all of the others, weighed as other models taught"
 #define PT_STACK_REMEDY "what the strongest of the others says"
+/* ---- tallies: what a contest told, without what it was about -----------------------------------
+ */
+typedef struct PtTally {
+  PtContest *contest; /* its cases have no sights */
+  GPtrArray *tells;   /* PtTell */
+  GPtrArray *failed;  /* char*: models that are not in it, and why */
+} PtTally;
+PtTally *pt_tally_new(PtContest *contest, GPtrArray *tells, GPtrArray *failed); /* takes them */
+void pt_tally_free(PtTally *tally);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtTally, pt_tally_free)
+GByteArray *pt_tally_bytes(const PtTally *tally);
+/* NULL: malformed, or of other adversaries. Hostile input. */
+PtTally *pt_tally_parse(const void *data, size_t size);
+/* Of several contests over the same adversaries, all in one: PtTally, borrowed. Tells are means by
+ * buckets. NULL if their adversaries differ. */
+PtTally *pt_tally_sum(GPtrArray *tallies);
+/* Keeps what the options' models told in this seed in the lab's folder, where a survey finds it. */
+bool pt_audit_keep_tally(const PtLab *lab, const PtAuditOptions *options, uint32_t seed,
+                         const PtTally *tally, GError **error);
+
 /* Lines of all adversaries over a model's runs, or all; without buckets. */
 PtAuditModel *pt_contest_model(const PtContest *contest, const char *name, uint32_t model);
-PtAuditSurvey *pt_survey_of(const PtLab *lab, const PtContest *contest);
+PtAuditSurvey *pt_survey_of(const PtLab *lab, const PtTally *tally);
 PtSummary pt_contest_summary(const PtContest *contest, uint32_t adversary, uint32_t model);
 
 /* ---- juries: trained adversaries ---------------------------------------------------------------

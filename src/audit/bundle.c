@@ -6,11 +6,13 @@
 #include <string.h>
 
 #define REASONS 3
+#define RIVALS 3
 
 static void bucket_free(void *data) {
   PtAuditBucket *b = data;
   g_free(b->real);
   g_ptr_array_unref(b->why);
+  g_ptr_array_unref(b->rivals);
   g_free(b);
 }
 
@@ -114,6 +116,22 @@ static int by_bits(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
+/* The likeliest sentinels, the likeliest first. */
+static GPtrArray *rivals_of(const PtCase *c, uint32_t b, const double *scores, GPtrArray *ids) {
+  GPtrArray *rivals = g_ptr_array_new_with_free_func(g_free);
+  g_autofree bool *taken = g_new0(bool, (gsize)c->buckets[b].n + 1);
+  taken[c->real[b]] = true;
+  while (rivals->len < MIN(RIVALS, c->buckets[b].n - 1)) {
+    uint32_t best = PT_NONE;
+    for (uint32_t i = 0; i < c->buckets[b].n; i++)
+      if (!taken[i] && (best == PT_NONE || scores[i] > scores[best]))
+        best = i;
+    taken[best] = true;
+    g_ptr_array_add(rivals, g_strdup(ids->pdata[c->buckets[b].first + best]));
+  }
+  return rivals;
+}
+
 static GPtrArray *buckets_of(const PtContest *contest, uint32_t row, const PtCase *c,
                              GPtrArray *ids) {
   GPtrArray *buckets = g_ptr_array_new_with_free_func(bucket_free);
@@ -132,6 +150,7 @@ static GPtrArray *buckets_of(const PtContest *contest, uint32_t row, const PtCas
                               .most_bits = log2(r->n),
                               .posterior = r->posterior,
                               .rank = above + 1,
+                              .rivals = rivals_of(c, b, scores, ids),
                               .why = reasons_of(c, b)};
     g_ptr_array_add(buckets, bucket);
   }
@@ -170,7 +189,11 @@ PtAuditModel *pt_audit_bundle(const PtAuditBundleOptions *o, GError **error) {
   const char *name = o->name ? o->name : o->bundle;
   g_autoptr(PtCase) c = pt_case_read(o->bundle, o->secret, name, walk, o->threads, ids, error);
   pt_walk_model_free(walk);
-  if (!c)
+  bool asked = false;
+  for (guint i = 0; i < jury->seats->len; i++)
+    asked |= g_array_index(jury->seats, PtSeat, i).adversary->needs_answers;
+  pt_progress(&o->progress, "asking an optimizer", 0, 0);
+  if (!c || (asked && !pt_case_answers(c, o->bundle, ids, o->threads, NULL, error)))
     return NULL;
   pt_progress(&o->progress, "hearing adversaries", 0, 0);
   g_autoptr(PtContest) contest = pt_jury_hear(jury, c);
@@ -196,7 +219,11 @@ bool pt_audit_learn_in(const PtLab *lab, const PtAuditOptions *o, const char *pa
   if (!pt_jury_write(jury, path, error))
     return false;
   if (survey) {
-    *survey = pt_survey_of(lab, contest);
+    g_autoptr(PtTally) tally =
+        pt_tally_new(g_steal_pointer(&contest), pt_tells(cases), g_ptr_array_new());
+    if (o->seeds == 1 && !pt_audit_keep_tally(lab, o, 0, tally, error)) /* a survey's first seed */
+      return false;
+    *survey = pt_survey_of(lab, tally);
     (*survey)->seconds = pt_clock() - start;
   }
   return true;

@@ -19,7 +19,7 @@ static bool can_play(const PtContest *c, const PtAdversary *a) {
     const PtCase *t = c->targets->pdata[i];
     for (guint k = 0; k < t->sights->len; k++) {
       const PtSight *v = t->sights->pdata[k];
-      if ((a->needs_files && !v->has_file))
+      if ((a->needs_files && !v->has_file) || (a->needs_answers && !v->has_answer))
         return false;
     }
   }
@@ -243,33 +243,34 @@ void pt_contest_free(PtContest *c) {
 
 /* ---- summaries ------------------------------------------------------------------------------- */
 /* A mean's standard error over groups: the runs of one model; or, over all, the models, as runs of
- * one model are alike. */
+ * one model are alike; or the seeds. */
+enum { AREA, SHARE, FIRST, VALUES };
 typedef struct Groups {
   GArray *of;  /* uint32_t: model, or run */
-  GArray *sum; /* double: area, share kept, how many */
+  GArray *sum; /* double: area, share kept, share first, how many */
 } Groups;
 
-static void add_run(Groups *g, uint32_t of, double area, double share) {
+static void add_run(Groups *g, uint32_t of, const double *values) {
   guint at = 0;
   while (at < g->of->len && g_array_index(g->of, uint32_t, at) != of)
     at++;
   if (at == g->of->len) {
-    static const double zeros[3];
+    static const double zeros[VALUES + 1];
     g_array_append_val(g->of, of);
-    g_array_append_vals(g->sum, zeros, 3);
+    g_array_append_vals(g->sum, zeros, VALUES + 1);
   }
-  double *sum = &g_array_index(g->sum, double, 3 * at);
-  sum[0] += area;
-  sum[1] += share;
-  sum[2] += 1;
+  double *sum = &g_array_index(g->sum, double, (VALUES + 1) * at);
+  for (int i = 0; i < VALUES; i++)
+    sum[i] += values[i];
+  sum[VALUES] += 1;
 }
 
 static double error_of(const Groups *g, guint which) {
   double mean = 0, square = 0, n = g->of->len;
   for (guint i = 0; i < g->of->len; i++) {
-    const double *sum = &g_array_index(g->sum, double, 3 * i);
-    mean += sum[which] / sum[2] / n;
-    square += sum[which] / sum[2] * (sum[which] / sum[2]) / n;
+    const double *sum = &g_array_index(g->sum, double, (VALUES + 1) * i);
+    mean += sum[which] / sum[VALUES] / n;
+    square += sum[which] / sum[VALUES] * (sum[which] / sum[VALUES]) / n;
   }
   return n > 1 ? sqrt(MAX(square - mean * mean, 0) / (n - 1)) : 0;
 }
@@ -279,18 +280,23 @@ PtSummary pt_contest_summary(const PtContest *c, uint32_t adversary, uint32_t mo
   PtSummary s = {0};
   g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(PtBucketResult)),
                     of = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
-                    sum = g_array_new(FALSE, FALSE, sizeof(double));
-  Groups groups = {of, sum};
+                    sum = g_array_new(FALSE, FALSE, sizeof(double)),
+                    of_seed = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+                    sum_seed = g_array_new(FALSE, FALSE, sizeof(double));
+  Groups groups = {of, sum}, seeds = {of_seed, sum_seed};
   for (guint i = 0; i < c->targets->len; i++) {
     const PtCase *t = c->targets->pdata[i];
     if (model != PT_NONE && t->model != model)
       continue;
     g_array_append_vals(all, row->results[i], t->n_buckets);
-    double share = 0;
-    for (uint32_t b = 0; b < t->n_buckets; b++)
-      share += row->results[i][b].bits / log2(row->results[i][b].n) / t->n_buckets;
-    add_run(&groups, model == PT_NONE ? t->model : i, pt_area(row->results[i], t->n_buckets),
-            share);
+    double values[VALUES] = {pt_area(row->results[i], t->n_buckets), 0, 0};
+    for (uint32_t b = 0; b < t->n_buckets; b++) {
+      const PtBucketResult *r = &row->results[i][b];
+      values[SHARE] += r->bits / log2(r->n) / t->n_buckets;
+      values[FIRST] += r->first / t->n_buckets;
+    }
+    add_run(&groups, model == PT_NONE ? t->model : i, values);
+    add_run(&seeds, t->seed, values);
     s.runs++;
   }
   const PtBucketResult *r = (const PtBucketResult *)(void *)all->data;
@@ -303,8 +309,13 @@ PtSummary pt_contest_summary(const PtContest *c, uint32_t adversary, uint32_t mo
   }
   s.area = pt_area(r, all->len);
   s.even = pt_rank_test(r, all->len);
-  s.area_error = error_of(&groups, 0);
-  s.bits_error = error_of(&groups, 1);
+  s.area_error = error_of(&groups, AREA);
+  s.bits_error = error_of(&groups, SHARE);
+  s.first_error = error_of(&groups, FIRST);
+  if (model == PT_NONE) {
+    s.area_seeds = error_of(&seeds, AREA);
+    s.bits_seeds = error_of(&seeds, SHARE);
+  }
   s.bits = MIN(s.bits, s.most_bits);
   s.kept = s.most_bits > 0 ? s.bits / s.most_bits : 1;
   return s;

@@ -6,6 +6,7 @@
 #include "onnx/onnx.h"
 #include "ops/ops.h"
 #include "runtime/runtime.h"
+#include "topology/topology.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@ G_DEFINE_QUARK(pt - audit - error - quark, pt_audit_error)
 
 #define FAMILIES "families.txt"
 #define KEY_DIGITS 12
+#define EPOCHS 40 /* of a generator's topologies: docs/audit.md says what fewer cost */
 
 /* ---- public models --------------------------------------------------------------------------- */
 static PtGraph *read_model(const PtLab *w, uint32_t model, GError **error) {
@@ -170,11 +172,36 @@ uint32_t pt_lab_model(const PtLab *w, const char *name) {
 
 /* ---- generators that have not seen a family ---------------------------------------------------
  */
-char *pt_lab_generator(const PtLab *w, uint32_t group, GError **error) {
+/* Topologies of a generator's own pieces, learned as `proteus train` does. */
+static bool learn_topologies(const PtLab *w, const char *pieces, const char *out, GError **error) {
+  g_autoptr(PtCorpus) corpus = pt_corpus_open(pieces, error);
+  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free);
+  for (uint32_t i = 0; corpus && i < pt_corpus_size(corpus); i++) {
+    const PtGraph *piece = pt_corpus_piece(corpus, i, error);
+    PtTopology *topology = piece ? pt_topology_of_graph(piece) : NULL;
+    if (!topology)
+      return false; /* the reader refuses cycles, and has said so */
+    g_ptr_array_add(all, topology);
+  }
+  g_autofree char *checkpoint = g_strconcat(out, ".state", NULL);
+  PtTopologyTrainOptions options = {.epochs = EPOCHS,
+                                    .threads = w->threads,
+                                    .checkpoint = checkpoint,
+                                    .resume = true,
+                                    .progress = w->progress};
+  g_autoptr(PtTopologyModel) model = corpus ? pt_topology_train(all, &options, NULL, error) : NULL;
+  bool ok = model && pt_topology_model_write(model, out, error);
+  if (ok)
+    (void)unlink(checkpoint);
+  return ok;
+}
+
+char *pt_lab_generator(const PtLab *w, uint32_t group, bool shapes, GError **error) {
   g_autofree char *name = g_strdup_printf("without-%u-of-%u", group, w->n_groups);
   g_autofree char *folder = g_build_filename(w->folder, name, NULL);
   g_autofree char *walk = g_build_filename(folder, "walk.bin", NULL);
   g_autofree char *pieces = g_build_filename(folder, "pieces.bin", NULL);
+  g_autofree char *topology = g_build_filename(folder, "topology.bin", NULL);
   g_autoptr(GPtrArray) exclude = g_ptr_array_new();
   for (guint i = 0; i < w->names->len; i++)
     if (w->group[i] == group)
@@ -192,6 +219,9 @@ char *pt_lab_generator(const PtLab *w, uint32_t group, GError **error) {
                               .threads = w->threads,
                               .progress = w->progress};
   if (!g_file_test(walk, G_FILE_TEST_EXISTS) && !pt_walk_train(&train, NULL, error))
+    return NULL;
+  if (shapes && !g_file_test(topology, G_FILE_TEST_EXISTS) &&
+      !learn_topologies(w, pieces, topology, error))
     return NULL;
   return g_steal_pointer(&folder);
 }
@@ -240,7 +270,9 @@ static bool make_run(const PtLab *w, const PtRunOptions *o, const char *bundle, 
                      const char *data, GError **error) {
   if (g_file_test(secret, G_FILE_TEST_EXISTS))
     return true;
+  g_autofree char *answers = g_strconcat(bundle, ".answers", NULL);
   pt_dir_remove(bundle);
+  (void)unlink(answers);
   pt_data_prefer(data);
   bool ok = run_program(w, o, bundle, secret, data, error);
   pt_data_prefer(NULL);
@@ -258,7 +290,9 @@ PtCase *pt_lab_case(const PtLab *w, const PtRunOptions *o, GError **error) {
 PtCase *pt_lab_case_ids(const PtLab *w, const PtRunOptions *o, char **bundle_out, GPtrArray *ids,
                         GError **error) {
   const char *name = w->names->pdata[o->model];
-  g_autofree char *data = o->shipped ? NULL : pt_lab_generator(w, w->group[o->model], error);
+  bool shapes = g_str_equal(o->mode, "generate") || g_str_equal(o->mode, "random");
+  g_autofree char *data =
+      o->shipped ? NULL : pt_lab_generator(w, w->group[o->model], shapes, error);
   if (!data && !o->shipped)
     return NULL;
   g_autofree char *run = g_strdup_printf("%s-%s-n%u-k%u-%u-of-%u", name, o->mode, o->n, o->k,
@@ -269,11 +303,14 @@ PtCase *pt_lab_case_ids(const PtLab *w, const PtRunOptions *o, char **bundle_out
   if (!make_run(w, o, bundle, secret, data, error))
     return NULL;
   g_autoptr(PtWalkModel) walk = pt_walk_model_open(walk_file, error);
-  PtCase *t = walk ? pt_case_read(bundle, secret, name, walk, w->threads, ids, error) : NULL;
-  if (t) {
-    t->model = o->model;
-    t->family = w->family[o->model];
-    t->seed = o->seed;
-  }
-  return t;
+  g_autoptr(GPtrArray) own = ids ? g_ptr_array_ref(ids) : g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(PtCase) t =
+      walk ? pt_case_read(bundle, secret, name, walk, w->threads, own, error) : NULL;
+  g_autofree char *answers = g_strconcat(bundle, ".answers", NULL);
+  if (!t || (o->answers && !pt_case_answers(t, bundle, own, w->threads, answers, error)))
+    return NULL;
+  t->model = o->model;
+  t->family = w->family[o->model];
+  t->seed = o->seed;
+  return g_steal_pointer(&t);
 }

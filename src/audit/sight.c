@@ -256,5 +256,6 @@ void pt_sight_free(PtSight *view) {
   pt_sparse_clear(&view->features);
   pt_sparse_clear(&view->plain);
   pt_sparse_clear(&view->labels);
+  pt_sparse_clear(&view->answer_ops);
   g_free(view);
 }

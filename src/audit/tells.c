@@ -34,10 +34,20 @@ static void add_tell(GPtrArray *tells, char *what, const Sum *s) {
   g_ptr_array_add(tells, tell);
 }
 
-static void numbers(GPtrArray *tells, GPtrArray *cases, bool file) {
-  uint32_t count = file ? PT_FILE_NUMBERS : PT_NUMBERS;
+typedef struct Kind {
+  const char *prefix;
+  const char *const *names;
+  uint32_t count;
+  size_t at; /* of the sight */
+} Kind;
+static const Kind kinds[] = {
+    {"", pt_number_names, PT_NUMBERS, offsetof(PtSight, numbers)},
+    {"file: ", pt_file_number_names, PT_FILE_NUMBERS, offsetof(PtSight, file)},
+    {"answer: ", pt_answer_number_names, PT_ANSWER_NUMBERS, offsetof(PtSight, answer)}};
+
+static void numbers(GPtrArray *tells, GPtrArray *cases, const Kind *kind) {
   g_autoptr(GArray) room = g_array_new(FALSE, TRUE, sizeof(double));
-  for (uint32_t f = 0; f < count; f++) {
+  for (uint32_t f = 0; f < kind->count; f++) {
     Sum sum = {0};
     for (guint c = 0; c < cases->len; c++) {
       const PtCase *t = cases->pdata[c];
@@ -46,15 +56,12 @@ static void numbers(GPtrArray *tells, GPtrArray *cases, bool file) {
         double *value = (double *)(void *)room->data;
         for (uint32_t i = 0; i < t->buckets[b].n; i++) {
           const PtSight *s = pt_case_sight(t, b, i);
-          value[i] = file ? (s->has_file ? s->file[f] : 0) : s->numbers[f];
+          value[i] = ((const double *)(const void *)((const char *)s + kind->at))[f];
         }
         add_bucket(&sum, value, t->buckets[b].n, t->real[b]);
       }
     }
-    add_tell(tells,
-             g_strdup_printf("%s%s", file ? "file: " : "",
-                             (file ? pt_file_number_names : pt_number_names)[f]),
-             &sum);
+    add_tell(tells, g_strconcat(kind->prefix, kind->names[f], NULL), &sum);
   }
 }
 
@@ -141,8 +148,8 @@ static int by_strength(const void *a, const void *b) {
 
 GPtrArray *pt_tells(GPtrArray *cases) {
   GPtrArray *tells = g_ptr_array_new_with_free_func(pt_tell_free);
-  numbers(tells, cases, false);
-  numbers(tells, cases, true);
+  for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+    numbers(tells, cases, &kinds[i]);
   counted(tells, cases);
   g_ptr_array_sort(tells, by_strength);
   return tells;

@@ -118,7 +118,7 @@ static int run_bundle(PtCli *cli, const Asked *a, const PtAuditOptions *o) {
   PtAuditModel *model = pt_audit_bundle(&options, &error);
   if (!model)
     return pt_cli_fail(cli, error);
-  g_autofree char *page = a->html ? pt_html_audit(model) : NULL;
+  g_autofree char *page = a->html ? pt_html_audit(model, a->bundle) : NULL;
   if (page && !pt_file_write(a->html, 0600, page, strlen(page), &error)) {
     pt_audit_model_free(model);
     return pt_cli_fail(cli, error);
@@ -249,6 +249,8 @@ const PtCommand pt_command_audit = {
             "  proteus audit --bundle bundle --secret model.secret --html audit.html\n"
             "  proteus audit --table paper\n"
             "  proteus audit --table all --models resnet50,bert_base,gpt2,swin --work audit-work\n"
+            "  proteus audit --table all --folds 3 --seeds 5 --work audit-work   (hours; if it is\n"
+            "    interrupted, the same command goes on; fewer seeds first are not made again)\n"
             "  proteus audit --table sweep --svg sweep.svg\n"
             "  proteus audit --quiz quiz.html --seed 7\n",
     .run = run,

@@ -6,8 +6,10 @@
 #include "base/base.h"
 #include "proteus/proteus.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define ITERATIONS 40 /* of a model's time */
 #define OTHERS 12     /* models that adversaries learn from */
@@ -86,6 +88,66 @@ static const PtSweepRow *before(const Sweep *s, uint32_t n, uint32_t k, uint32_t
   return NULL;
 }
 
+/* ---- points that were measured in another life: files beside the generator ------------------- */
+static const struct {
+  const char *name;
+  size_t at; /* a double of the row */
+} kept_numbers[] = {{"bits", offsetof(PtSweepRow, bits)},
+                    {"bits_at_best", offsetof(PtSweepRow, most_bits)},
+                    {"kept", offsetof(PtSweepRow, kept)},
+                    {"log10_candidates", offsetof(PtSweepRow, log10_candidates)},
+                    {"obfuscate_seconds", offsetof(PtSweepRow, obfuscate_seconds)},
+                    {"optimize_seconds", offsetof(PtSweepRow, optimize_seconds)},
+                    {"slowdown", offsetof(PtSweepRow, slowdown)}};
+
+/* NULL: nothing is kept. */
+static char *point_path(const Sweep *s, const PtSweepRow *row) {
+  if (!s->options->audit->work)
+    return NULL;
+  g_autofree char *folder = g_path_get_dirname(s->generator),
+                  *apart = g_path_get_basename(s->generator);
+  g_autofree char *name =
+      g_strdup_printf("sweep-%s-n%u-k%u-r%u-%s.json", s->model, row->n, row->k, row->r, apart);
+  return g_build_filename(folder, name, NULL);
+}
+
+static bool keep_point(const Sweep *s, const PtSweepRow *row, GError **error) {
+  g_autofree char *path = point_path(s, row);
+  if (!path)
+    return true;
+  json_t *o = json_object();
+  json_object_set_new(o, "worst", json_string(row->worst));
+  json_object_set_new(o, "buckets", json_integer(row->buckets));
+  json_object_set_new(o, "candidates", json_integer(row->candidates));
+  for (size_t i = 0; i < G_N_ELEMENTS(kept_numbers); i++) {
+    double x = *(const double *)(const void *)((const char *)row + kept_numbers[i].at);
+    if (isfinite(x))
+      json_object_set_new(o, kept_numbers[i].name, json_real(x));
+  }
+  char *text = json_dumps(o, JSON_INDENT(1));
+  bool ok = text && pt_file_write(path, 0644, text, strlen(text), error);
+  free(text);
+  json_decref(o);
+  return ok;
+}
+
+static bool recall_point(const Sweep *s, PtSweepRow *row) {
+  g_autofree char *path = point_path(s, row);
+  json_t *o = path ? json_load_file(path, 0, NULL) : NULL;
+  const char *worst = json_string_value(json_object_get(o, "worst"));
+  if (worst) {
+    row->worst = g_intern_string(worst);
+    row->buckets = (uint32_t)json_integer_value(json_object_get(o, "buckets"));
+    row->candidates = (uint32_t)json_integer_value(json_object_get(o, "candidates"));
+    for (size_t i = 0; i < G_N_ELEMENTS(kept_numbers); i++) {
+      const json_t *x = json_object_get(o, kept_numbers[i].name);
+      *(double *)(void *)((char *)row + kept_numbers[i].at) = x ? json_number_value(x) : NAN;
+    }
+  }
+  json_decref(o);
+  return worst != NULL;
+}
+
 static bool point(Sweep *s, PtSweepRow row, GError **error) {
   g_autofree char *bundle = in(s, "bundle"), *secret = in(s, "secret"), *answers = in(s, "answers");
   PtObfuscateOptions hide = {.model = s->filled,
@@ -109,6 +171,10 @@ static bool point(Sweep *s, PtSweepRow row, GError **error) {
   }
   row.model = s->model;
   pt_progress(&s->options->progress, "sweeping", s->done++, s->all);
+  if (recall_point(s, &row)) {
+    g_array_append_val(s->rows, row);
+    return true;
+  }
   pt_data_prefer(s->generator);
   bool ok = pt_obfuscate(&hide, &hidden, error) && judge(s, &row, bundle, secret, error);
   pt_data_prefer(NULL);
@@ -119,7 +185,7 @@ static bool point(Sweep *s, PtSweepRow row, GError **error) {
     row.optimize_seconds = optimized.seconds;
     row.slowdown = known ? known->slowdown : NAN;
     pt_optimize_report_clear(&optimized);
-    ok = known || time_model(s, &row, answers, secret, error);
+    ok = (known || time_model(s, &row, answers, secret, error)) && keep_point(s, &row, error);
   }
   if (ok)
     g_array_append_val(s->rows, row);

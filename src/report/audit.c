@@ -17,7 +17,10 @@ static json_t *line_json(const PtAuditLine *l) {
   json_object_set_new(o, "kept_error", pt_json_real(l->kept_error));
   json_object_set_new(o, "area", pt_json_real(l->area));
   json_object_set_new(o, "area_error", pt_json_real(l->area_error));
+  json_object_set_new(o, "kept_error_of_seeds", pt_json_real(l->kept_seeds));
+  json_object_set_new(o, "area_error_of_seeds", pt_json_real(l->area_seeds));
   json_object_set_new(o, "first", pt_json_real(l->first));
+  json_object_set_new(o, "first_error", pt_json_real(l->first_error));
   json_object_set_new(o, "chance", pt_json_real(l->chance));
   json_object_set_new(o, "p_even_ranks", pt_json_real(l->even));
   json_object_set_new(o, "beta", pt_json_real(l->beta));
@@ -38,7 +41,8 @@ static json_t *model_json(const PtAuditModel *m) {
 }
 
 json_t *pt_json_survey(const PtAuditSurvey *s) {
-  json_t *o = json_object(), *models = json_array(), *tells = json_array();
+  json_t *o = json_object(), *models = json_array(), *tells = json_array(), *failed = json_array(),
+         *worst = json_object();
   json_object_set_new(o, "all", model_json(s->all));
   for (guint i = 0; i < s->models->len; i++)
     json_array_append_new(models, model_json(s->models->pdata[i]));
@@ -46,6 +50,15 @@ json_t *pt_json_survey(const PtAuditSurvey *s) {
   for (guint i = 0; i < s->tells->len; i++)
     json_array_append_new(tells, pt_json_text(s->tells->pdata[i]));
   json_object_set_new(o, "tells", tells);
+  for (guint i = 0; i < s->failed->len; i++)
+    json_array_append_new(failed, pt_json_text(s->failed->pdata[i]));
+  json_object_set_new(o, "failed", failed);
+  json_object_set_new(worst, "kept", pt_json_real(s->worst_mean));
+  json_object_set_new(worst, "kept_least", pt_json_real(s->worst_least));
+  json_object_set_new(worst, "model", s->worst_model ? pt_json_text(s->worst_model) : json_null());
+  json_object_set_new(worst, "first", pt_json_real(s->worst_first));
+  json_object_set_new(o, "most_dangerous_of_each", worst);
+  json_object_set_new(o, "seeds", json_integer(s->seeds));
   json_object_set_new(o, "folds", json_integer(s->folds));
   json_object_set_new(o, "seconds", pt_json_real(s->seconds));
   return o;
@@ -121,6 +134,14 @@ static void with_error(char **cell, const char *format, double value, double err
   *cell = error > 0 ? g_strdup_printf("%s +- %s", a, b) : g_strdup(a);
 }
 
+/* errors: over models / over seeds, where there are several of both. */
+static void with_errors(char **cell, double value, double models, double seeds) {
+  g_autofree char *a = NULL, *b = NULL;
+  with_error(&a, "%.3f", value, models);
+  number(&b, "%.3f", seeds);
+  *cell = seeds > 0 ? g_strdup_printf("%s / %s", a, b) : g_strdup(a);
+}
+
 static char *lines_text(const GArray *lines) {
   static const char *const head[] = {"adversary", "bits kept", "of",     "share",     "area",
                                      "first",     "chance",    "p even", "candidates"};
@@ -131,9 +152,9 @@ static char *lines_text(const GArray *lines) {
     char *cells[9] = {g_strdup(l->adversary)};
     number(&cells[1], "%.2f", l->bits);
     number(&cells[2], "%.2f", l->most_bits);
-    with_error(&cells[3], "%.3f", l->kept, l->kept_error);
-    with_error(&cells[4], "%.3f", l->area, l->area_error);
-    number(&cells[5], "%.3f", l->first);
+    with_errors(&cells[3], l->kept, l->kept_error, l->kept_seeds);
+    with_errors(&cells[4], l->area, l->area_error, l->area_seeds);
+    with_error(&cells[5], "%.3f", l->first, l->first_error);
     number(&cells[6], "%.3f", l->chance);
     number(&cells[7], "%.3g", l->even);
     g_autofree char *digits = NULL;
@@ -192,11 +213,22 @@ char *pt_text_survey(const PtAuditSurvey *s) {
     add_row(table, cells, 7);
   }
   g_autofree char *models = pt_table_finish(table), *all = lines_text(s->all->lines);
+  g_autofree char *mean = NULL, *least = NULL, *first = NULL;
+  number(&mean, "%.3f", s->worst_mean);
+  number(&least, "%.3f", s->worst_least);
+  number(&first, "%.3f", s->worst_first);
   g_string_append_printf(
-      text, "%s\nAll %u models:\n%s\nWhat tells most by itself (area; 0.5: nothing):\n", models,
-      s->models->len, all);
+      text,
+      "%s\nAll %u models, %u %s (share, area: +- standard error over models / over seeds):\n%s\n"
+      "The most dangerous of each model, known afterwards, leaves %s of the bits on average, %s of "
+      "%s, and has the real piece first in %s of buckets.\n\n"
+      "What tells most by itself (area; 0.5: nothing):\n",
+      models, s->models->len, s->seeds, s->seeds == 1 ? "seed" : "seeds", all, mean, least,
+      s->worst_model ? s->worst_model : "none", first);
   for (guint i = 0; i < s->tells->len; i++)
     g_string_append_printf(text, "  %s\n", (char *)s->tells->pdata[i]);
+  for (guint i = 0; i < s->failed->len; i++)
+    g_string_append_printf(text, "%sLeft out: %s\n", i ? "" : "\n", (char *)s->failed->pdata[i]);
   return g_string_free(text, FALSE);
 }
 
@@ -226,7 +258,7 @@ char *pt_text_paper(const GArray *rows) {
     number(&cells[6], "%.3f", r->paper.gamma);
     power(&cells[7], r->ours.log10_candidates);
     power(&cells[8], r->paper.log10_candidates);
-    number(&cells[9], "%.3f", r->has_random ? r->random.specificity : NAN);
+    number(&cells[9], "%.3f", r->random.specificity);
     number(&cells[10], "%.3f", r->paper_random.specificity);
     power(&cells[11], r->random.log10_candidates);
     power(&cells[12], r->paper_random.log10_candidates);

@@ -1,8 +1,13 @@
 /* audit_page.c: an audit as one page: bars of what each adversary leaves, buckets, advice. */
 #include "audit/audit.h"
-#include "report/report.h"
+#include "bundle/bundle.h"
+#include "onnx/onnx.h"
+#include "report/draw_private.h"
 
 #include <math.h>
+
+#define DRAWN 3         /* buckets */
+#define MOST_NODES 150u /* of a candidate that is drawn */
 
 static const char head[] =
     "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Audit</title>\n<meta "
@@ -43,7 +48,7 @@ static void adversaries(GString *s, const PtAuditModel *m) {
   g_string_append(s, "<h2>What each adversary leaves</h2>\n<p>Bits kept a bucket, as a share of "
                      "what an even guess would need (dashed line). Found first: how often the "
                      "adversary's first guess is the real piece.</p>\n<table><tr><th>adversary</th>"
-                     "<th>kept</th><th></th><th>found first</th><th>by chance</th></tr>\n");
+                     "<th>kept</th><th>bits</th><th>found first</th><th>by chance</th></tr>\n");
   for (guint i = 0; i < m->lines->len; i++) {
     const PtAuditLine *l = &g_array_index(m->lines, PtAuditLine, i);
     g_string_append(s, i == m->worst ? "<tr style=\"background:#fff3e0\"><td>" : "<tr><td>");
@@ -67,7 +72,7 @@ static void adversaries(GString *s, const PtAuditModel *m) {
 
 static void buckets(GString *s, const PtAuditModel *m) {
   g_string_append(s, "<h2>Buckets, the weakest first</h2>\n<table><tr><th>real piece</th><th>kept"
-                     "</th><th></th><th>rank</th><th>what stands out</th></tr>\n");
+                     "</th><th>bits</th><th>rank</th><th>what stands out</th></tr>\n");
   for (guint i = 0; i < m->buckets->len; i++) {
     const PtAuditBucket *b = m->buckets->pdata[i];
     g_string_append_printf(s, "<tr><td>%.8s<br><small>%u nodes</small></td><td>", b->real,
@@ -85,7 +90,51 @@ static void buckets(GString *s, const PtAuditModel *m) {
   g_string_append(s, "</table>\n");
 }
 
-char *pt_html_audit(const PtAuditModel *m) {
+/* ---- pictures -------------------------------------------------------------------------------- */
+static bool add_candidate(GString *dot, const char *bundle, const char *id, const char *what) {
+  const PtOnnxReadOptions named = {
+      .external = PT_EXTERNAL_NAMED, .external_name = PT_NOISE_FILE, .max_nodes = MOST_NODES};
+  g_autofree char *file = g_strconcat(id, ".onnx", NULL);
+  g_autofree char *path = g_build_filename(bundle, file, NULL);
+  g_autoptr(PtGraph) g = pt_onnx_read(path, &named, NULL);
+  g_autofree char *title = g_strdup_printf("%.8s, %s", id, what);
+  if (g)
+    pt_draw_graph(dot, g, title);
+  return g != NULL;
+}
+
+/* The real piece beside the sentinels that the adversary likes best. NULL: no program to draw with,
+ * or too many nodes. */
+static char *picture(const PtAuditBucket *b, const char *bundle) {
+  g_autoptr(GString) dot = g_string_new(NULL);
+  PtDrawing *drawing = g_new0(PtDrawing, 1);
+  drawing->title = g_strdup_printf("%.8s and its likeliest sentinels", b->real);
+  bool ok = add_candidate(dot, bundle, b->real, "real");
+  for (guint i = 0; ok && b->rivals && i < b->rivals->len; i++)
+    (void)add_candidate(dot, bundle, b->rivals->pdata[i], "sentinel");
+  char *svg = ok && pt_draw_run(dot->str, drawing, NULL) ? pt_draw_svg(drawing) : NULL;
+  pt_drawing_free(drawing);
+  return svg;
+}
+
+static void pictures(GString *s, const PtAuditModel *m, const char *bundle) {
+  g_autoptr(GString) all = g_string_new(NULL);
+  for (guint i = 0; i < MIN(m->buckets->len, DRAWN); i++) {
+    const PtAuditBucket *b = m->buckets->pdata[i];
+    g_autofree char *svg = picture(b, bundle);
+    if (svg)
+      g_string_append_printf(all, "<h3>%.8s</h3>\n<div style=\"overflow-x:auto\">%s</div>\n",
+                             b->real, svg);
+  }
+  g_string_append(s, "<h2>The weakest buckets</h2>\n");
+  g_string_append(s, all->len ? "<p>The real piece (framed in green) beside the sentinels that the "
+                                "adversary takes for real most readily.</p>\n"
+                              : "<p>No pictures: they need Graphviz (dot), and pieces of moderate "
+                                "size.</p>\n");
+  g_string_append(s, all->str);
+}
+
+char *pt_html_audit(const PtAuditModel *m, const char *bundle) {
   GString *s = g_string_new(head);
   const PtAuditLine *worst = &g_array_index(m->lines, PtAuditLine, m->worst);
   g_string_append(s, "<h1>Audit of ");
@@ -102,6 +151,8 @@ char *pt_html_audit(const PtAuditModel *m) {
   g_string_append(s, ".</p>\n");
   adversaries(s, m);
   buckets(s, m);
+  if (bundle)
+    pictures(s, m, bundle);
   g_string_append(s, "</body></html>\n");
   return g_string_free(s, FALSE);
 }

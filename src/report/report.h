@@ -63,7 +63,8 @@ char *pt_text_survey(const struct PtAuditSurvey *survey);
 /* Of one bundle. */
 json_t *pt_json_audit(const struct PtAuditModel *model);
 char *pt_text_audit(const struct PtAuditModel *model);
-char *pt_html_audit(const struct PtAuditModel *model);
+/* bundle: the folder, for pictures of the weakest buckets (with Graphviz), or NULL. */
+char *pt_html_audit(const struct PtAuditModel *model, const char *bundle);
 /* rows: PtSweepRow. */
 json_t *pt_json_sweep(const GArray *rows);
 char *pt_text_sweep(const GArray *rows);

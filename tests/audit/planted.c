@@ -99,21 +99,28 @@ PtGraph *planted_graph(const Piece *piece, const char *prefix) {
   return g;
 }
 
-static void show_file(PtSight *sight, const PtGraph *g, double id) {
+/* Weights lie in the noise, as the program has them. */
+static void show_file(PtSight *sight, const PtGraph *g, double id, bool longer) {
   g_autoptr(PtGraph) copy = pt_graph_copy(g);
-  static const float zeros[64 * 64 * 25];
-  for (PtValueId v = 0; v < pt_graph_n_values(copy); v++)
-    if (pt_value(copy, v)->constant) {
-      g_assert_cmpuint(pt_value(copy, v)->constant->size, <=, sizeof zeros);
-      pt_value(copy, v)->constant->data = (const uint8_t *)zeros;
-    }
-  GError *error = NULL;
-  g_autoptr(GBytes) bytes = pt_onnx_write_bytes(copy, NULL, NULL, &error);
-  g_assert_no_error(error);
   PtNoise noise;
   PtNoiseNeed need = {0};
+  PtSeed seed;
+  pt_seed_init(&seed, "places");
+  g_autoptr(PtRng) rng = pt_rng_new(&seed, "places", (uint64_t)(id * 1e9));
   pt_noise_need(copy, &need);
   g_assert_true(pt_noise_init_for(&noise, "00000000000000000000000000000000", &need, NULL));
+  for (PtValueId v = 0; v < pt_graph_n_values(copy); v++)
+    if (pt_value(copy, v)->constant) {
+      PtTensor *t = pt_value(copy, v)->constant;
+      t->location = PT_NOISE_FILE;
+      t->offset = 4 * pt_rng_below(rng, noise.floats - t->count + 1);
+    }
+  GError *error = NULL;
+  PtOnnxWriteOptions options = {.producer = longer ? "a note of eighty bytes that somebody forgot "
+                                                     "to take out of it before it was sent"
+                                                   : NULL};
+  g_autoptr(GBytes) bytes = pt_onnx_write_bytes(copy, &options, NULL, &error);
+  g_assert_no_error(error);
   pt_sight_file(sight, copy, bytes, id, &noise);
 }
 
@@ -121,14 +128,17 @@ void planted_bucket(PtCase *t, const Piece *pieces, uint32_t n, PtRng *rng, cons
   g_autofree uint32_t *order = g_new(uint32_t, n);
   g_autoptr(GPtrArray) graphs = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
   uint32_t real = 0;
+  bool longer = files && g_str_equal(files, PLANTED_LONGER);
   for (uint32_t i = 0; i < n; i++)
     order[i] = i;
   pt_rng_shuffle(rng, order, n, sizeof *order);
   for (uint32_t i = 0; i < n; i++) {
     real = order[i] == 0 ? i : real;
-    g_ptr_array_add(graphs, planted_graph(&pieces[order[i]], order[i] == 0 ? files : NULL));
+    g_ptr_array_add(graphs,
+                    planted_graph(&pieces[order[i]], order[i] == 0 && !longer ? files : NULL));
   }
   pt_case_add_bucket(t, graphs, real);
   for (uint32_t i = 0; files && i < n; i++)
-    show_file(t->sights->pdata[t->sights->len - n + i], graphs->pdata[i], pt_rng_unit(rng));
+    show_file(t->sights->pdata[t->sights->len - n + i], graphs->pdata[i], pt_rng_unit(rng),
+              longer && i == real);
 }

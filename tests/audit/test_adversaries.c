@@ -198,6 +198,16 @@ static void name_left(PtCase *t, uint32_t model, PtRng *rng) {
   }
 }
 
+static void note_left(PtCase *t, uint32_t model, PtRng *rng) {
+  Piece p[K + 1];
+  (void)model;
+  for (uint32_t b = 0; b < BUCKETS; b++) {
+    for (uint32_t i = 0; i <= K; i++)
+      p[i] = planted_piece(rng, 0);
+    planted_bucket(t, p, K + 1, rng, PLANTED_LONGER);
+  }
+}
+
 static void nothing(PtCase *t, uint32_t model, PtRng *rng) {
   Piece p[K + 1];
   (void)model;
@@ -285,7 +295,9 @@ static void test_attributes(void) {
 
 static void test_files(void) {
   g_autoptr(GPtrArray) targets = plant(name_left, "names");
-  wins(targets, "files"); /* the names, and the longer file */
+  wins(targets, "files");
+  g_autoptr(GPtrArray) longer = plant(note_left, "longer");
+  wins(longer, "files"); /* no name tells, the length does */
   g_autoptr(GPtrArray) graphs = plant(habit, "habit");
   const char *only[] = {"files", NULL};
   PtContestOptions options = {.only = only};

@@ -212,6 +212,9 @@ static void test_errors(void) {
   g_assert_cmpfloat(fabs(one.area_error - 0.1), <, 1e-12); /* 0.4 and 0.2 */
   g_assert_cmpfloat(fabs(all.kept - 0.5), <, 1e-12);
   g_assert_cmpfloat(all.bits_error, <, 1e-6);
+  g_assert_cmpfloat(fabs(all.area_seeds - 0.1), <, 1e-12); /* 0.7 and 0.5 */
+  g_assert_cmpfloat(all.bits_seeds, <, 1e-6);
+  g_assert_cmpfloat(one.area_seeds, ==, 0);
 }
 
 int main(int argc, char **argv) {

@@ -26,7 +26,8 @@ static GByteArray *jury_of(const char *const *only) {
 }
 
 static void set_up(void) {
-  static const char *const few[] = {"centre", "pi-high", "numbers", "files", "tuples", NULL};
+  static const char *const few[] = {"centre",  "pi-high", "numbers", "files",
+                                    "answers", "tuples",  NULL};
   PtSeed seed;
   pt_seed_init(&seed, "store");
   cases = g_ptr_array_new_with_free_func((GDestroyNotify)pt_case_free);
@@ -39,6 +40,14 @@ static void set_up(void) {
       for (uint32_t i = 0; i <= K; i++)
         p[i] = i ? planted_noise(rng, 9) : planted_piece(rng, 0);
       planted_bucket(t, p, K + 1, rng, "");
+    }
+    for (guint i = 0; i < t->sights->len; i++) { /* no optimizer is asked here */
+      PtSight *s = t->sights->pdata[i];
+      uint64_t ids[] = {1, 2, 2, 3 + m};
+      s->has_answer = true;
+      for (uint32_t f = 0; f < PT_ANSWER_NUMBERS; f++)
+        s->answer[f] = pt_rng_unit(rng);
+      s->answer_ops = pt_sparse_of(ids, G_N_ELEMENTS(ids));
     }
     g_ptr_array_add(cases, t);
   }

@@ -31,12 +31,8 @@ static double real_of(const json_t *o, const char *key) {
 
 static void test_paper(void) {
   g_autoptr(GArray) rows = g_array_new(FALSE, TRUE, sizeof(PtPaperRow));
-  PtPaperRow row = {.model = "resnet",
-                    .n = 10,
-                    .k = 20,
-                    .ours = {0.1, 0.9, 12},
-                    .random = {0.9, 0.2, 3},
-                    .has_random = true};
+  PtPaperRow row = {
+      .model = "resnet", .n = 10, .k = 20, .ours = {0.1, 0.9, 12}, .random = {0.9, 0.2, 3}};
   g_array_append_val(rows, row);
   json_t *json = pt_json_paper(rows);
   const json_t *list = json_object_get(json, "rows");
@@ -138,7 +134,7 @@ static void model_free(PtAuditModel *m) {
 
 static void test_page(void) {
   PtAuditModel *m = model("a<script>alert(1)</script>");
-  g_autofree char *page = pt_html_audit(m), *text = pt_text_audit(m);
+  g_autofree char *page = pt_html_audit(m, NULL), *text = pt_text_audit(m);
   self_contained(page);
   g_assert_null(strstr(page, "<script"));
   g_assert_null(strstr(page, "<occurs>"));
@@ -155,6 +151,43 @@ static void test_page(void) {
   g_assert_cmpint((int)json_integer_value(json_object_get(bucket, "rank")), ==, 2);
   json_decref(json);
   model_free(m);
+}
+
+static void test_survey(void) {
+  g_autoptr(GPtrArray) models = g_ptr_array_new();
+  PtAuditModel *all = model("all"), *one = model("one");
+  PtAuditLine *line = &g_array_index(all->lines, PtAuditLine, 0);
+  line->kept_error = 0.02;
+  line->kept_seeds = 0.004;
+  g_ptr_array_add(models, one);
+  PtAuditSurvey s = {.all = all,
+                     .models = models,
+                     .tells = g_ptr_array_new_with_free_func(g_free),
+                     .failed = g_ptr_array_new_with_free_func(g_free),
+                     .seeds = 3,
+                     .worst_mean = 0.9,
+                     .worst_least = 0.8,
+                     .worst_model = one->name};
+  g_ptr_array_add(s.tells, g_strdup("nodes: 0.400 +- 0.010"));
+  g_ptr_array_add(s.failed, g_strdup("other, seed 1: no room"));
+  g_autofree char *text = pt_text_survey(&s);
+  g_assert_nonnull(strstr(text, "0.250 +- 0.020 / 0.004"));
+  g_assert_nonnull(strstr(text, "3 seeds"));
+  g_assert_nonnull(strstr(text, "Left out: other, seed 1: no room"));
+  g_assert_nonnull(strstr(text, "nodes: 0.400"));
+  json_t *json = pt_json_survey(&s);
+  const json_t *worst = json_object_get(json, "most_dangerous_of_each");
+  g_assert_cmpfloat(real_of(worst, "kept"), ==, 0.9);
+  g_assert_cmpfloat(real_of(worst, "kept_least"), ==, 0.8);
+  g_assert_cmpstr(json_string_value(json_object_get(worst, "model")), ==, "one");
+  g_assert_cmpuint(json_array_size(json_object_get(json, "failed")), ==, 1);
+  const json_t *lines = json_object_get(json_object_get(json, "all"), "adversaries");
+  g_assert_cmpfloat(real_of(json_array_get(lines, 0), "kept_error_of_seeds"), ==, 0.004);
+  json_decref(json);
+  g_ptr_array_unref(s.tells);
+  g_ptr_array_unref(s.failed);
+  model_free(all);
+  model_free(one);
 }
 
 /* ---- the questionnaire ----------------------------------------------------------------------- */
@@ -195,6 +228,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/report/audit/paper", test_paper);
   g_test_add_func("/report/audit/sweep", test_sweep);
   g_test_add_func("/report/audit/page", test_page);
+  g_test_add_func("/report/audit/survey", test_survey);
   g_test_add_func("/report/audit/quiz", test_quiz);
   return g_test_run();
 }
