@@ -43,6 +43,7 @@ typedef struct PtAuditModel {
   char *name;
   GArray *lines;      /* PtAuditLine, an adversary each; then the stack, then whole tuples */
   uint32_t worst;     /* index of the line that keeps least */
+  uint32_t reason;    /* likewise, of those that are one adversary: its remedy is the advice */
   GPtrArray *buckets; /* PtAuditBucket, the weakest first; NULL in a survey */
 } PtAuditModel;
 void pt_audit_model_free(void *model);

@@ -47,7 +47,7 @@ static void reduce(const PtContest *c, uint32_t row, uint32_t model, PtAuditLine
 
 PtAuditModel *pt_contest_model(const PtContest *c, const char *name, uint32_t model) {
   PtAuditModel *m = g_new0(PtAuditModel, 1);
-  double least = INFINITY;
+  double least = INFINITY, least_single = INFINITY;
   m->name = g_strdup(name);
   m->lines = g_array_new(FALSE, TRUE, sizeof(PtAuditLine));
   for (uint32_t a = 0; a < c->n_rows; a++) {
@@ -73,6 +73,10 @@ PtAuditModel *pt_contest_model(const PtContest *c, const char *name, uint32_t mo
     if (line.kept < least) {
       least = line.kept;
       m->worst = a;
+    }
+    if (line.kept < least_single && pt_adversary_find(line.adversary)) {
+      least_single = line.kept;
+      m->reason = a;
     }
     g_array_append_val(m->lines, line);
   }

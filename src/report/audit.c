@@ -88,7 +88,7 @@ json_t *pt_json_audit(const PtAuditModel *m) {
   json_object_set_new(o, "bits", pt_json_real(MIN(bits, most)));
   json_object_set_new(o, "bits_at_best", pt_json_real(most));
   json_object_set_new(o, "advice",
-                      json_string(g_array_index(m->lines, PtAuditLine, m->worst).remedy));
+                      json_string(g_array_index(m->lines, PtAuditLine, m->reason).remedy));
   return o;
 }
 
@@ -168,16 +168,17 @@ static char *lines_text(const GArray *lines) {
 #define SHOWN 3 /* buckets */
 
 char *pt_text_audit(const PtAuditModel *m) {
-  const PtAuditLine *worst = &g_array_index(m->lines, PtAuditLine, m->worst);
+  const PtAuditLine *worst = &g_array_index(m->lines, PtAuditLine, m->worst),
+                    *reason = &g_array_index(m->lines, PtAuditLine, m->reason);
   g_autofree char *lines = lines_text(m->lines), *bits = NULL, *most = NULL;
   GString *text = g_string_new(NULL);
   number(&bits, "%.1f", worst->bits * m->buckets->len);
   number(&most, "%.1f", worst->most_bits * m->buckets->len);
   g_string_append_printf(text,
                          "%s\nThe most dangerous is %s (%s): it leaves %s of %s bits over %u "
-                         "distinct buckets.\nWhat to change: %s.\n\nWeakest buckets:\n",
+                         "distinct buckets.\nWhat to change, for %s: %s.\n\nWeakest buckets:\n",
                          lines, worst->adversary, worst->looks, bits, most, m->buckets->len,
-                         worst->remedy);
+                         reason->adversary, reason->remedy);
   for (guint i = 0; i < MIN(m->buckets->len, SHOWN); i++) {
     const PtAuditBucket *b = m->buckets->pdata[i];
     g_autofree char *own = NULL, *of = NULL;

@@ -15,7 +15,9 @@ static const char head[] =
     "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}\n"
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .6rem;"
     "border-bottom:1px solid #ddd;vertical-align:top}td.n{text-align:right;white-space:nowrap}\n"
-    "small{color:#666}</style></head><body>\n";
+    "small{color:#666}\n"
+    "div.wide{overflow-x:auto;width:calc(100vw - 3rem);margin-left:calc(50% - 50vw + "
+    "1.5rem)}</style></head><body>\n";
 
 static void decimal(GString *s, const char *format, double value) {
   char text[64];
@@ -44,14 +46,24 @@ static void bar(GString *s, double share, double error) {
                      "stroke-dasharray=\"2\"/></svg>");
 }
 
+static int by_kept(const void *a, const void *b) {
+  const PtAuditLine *x = *(const PtAuditLine *const *)a, *y = *(const PtAuditLine *const *)b;
+  return x->kept < y->kept ? -1 : x->kept > y->kept ? 1 : x < y ? -1 : x > y;
+}
+
+/* The most dangerous first. */
 static void adversaries(GString *s, const PtAuditModel *m) {
+  g_autoptr(GPtrArray) order = g_ptr_array_new();
+  for (guint i = 0; i < m->lines->len; i++)
+    g_ptr_array_add(order, &g_array_index(m->lines, PtAuditLine, i));
+  g_ptr_array_sort(order, by_kept);
   g_string_append(s, "<h2>What each adversary leaves</h2>\n<p>Bits kept a bucket, as a share of "
                      "what an even guess would need (dashed line). Found first: how often the "
                      "adversary's first guess is the real piece.</p>\n<table><tr><th>adversary</th>"
                      "<th>kept</th><th>bits</th><th>found first</th><th>by chance</th></tr>\n");
   for (guint i = 0; i < m->lines->len; i++) {
-    const PtAuditLine *l = &g_array_index(m->lines, PtAuditLine, i);
-    g_string_append(s, i == m->worst ? "<tr style=\"background:#fff3e0\"><td>" : "<tr><td>");
+    const PtAuditLine *l = order->pdata[i];
+    g_string_append(s, i == 0 ? "<tr style=\"background:#fff3e0\"><td>" : "<tr><td>");
     escaped(s, l->adversary);
     g_string_append(s, "<br><small>");
     escaped(s, l->looks);
@@ -123,8 +135,7 @@ static void pictures(GString *s, const PtAuditModel *m, const char *bundle) {
     const PtAuditBucket *b = m->buckets->pdata[i];
     g_autofree char *svg = picture(b, bundle);
     if (svg)
-      g_string_append_printf(all, "<h3>%.8s</h3>\n<div style=\"overflow-x:auto\">%s</div>\n",
-                             b->real, svg);
+      g_string_append_printf(all, "<h3>%.8s</h3>\n<div class=\"wide\">%s</div>\n", b->real, svg);
   }
   g_string_append(s, "<h2>The weakest buckets</h2>\n");
   g_string_append(s, all->len ? "<p>The real piece (framed in green) beside the sentinels that the "
@@ -136,7 +147,8 @@ static void pictures(GString *s, const PtAuditModel *m, const char *bundle) {
 
 char *pt_html_audit(const PtAuditModel *m, const char *bundle) {
   GString *s = g_string_new(head);
-  const PtAuditLine *worst = &g_array_index(m->lines, PtAuditLine, m->worst);
+  const PtAuditLine *worst = &g_array_index(m->lines, PtAuditLine, m->worst),
+                    *reason = &g_array_index(m->lines, PtAuditLine, m->reason);
   g_string_append(s, "<h1>Audit of ");
   escaped(s, m->name);
   g_string_append_printf(s, "</h1>\n<p>%u distinct buckets. The most dangerous adversary, <b>",
@@ -146,8 +158,10 @@ char *pt_html_audit(const PtAuditModel *m, const char *bundle) {
   decimal(s, "%.1f", worst->bits * m->buckets->len);
   g_string_append(s, "</b> of ");
   decimal(s, "%.1f", worst->most_bits * m->buckets->len);
-  g_string_append(s, " bits of the model's arrangement. What to change: ");
-  escaped(s, worst->remedy);
+  g_string_append(s, " bits of the model's arrangement. What to change, for ");
+  escaped(s, reason->adversary);
+  g_string_append(s, ": ");
+  escaped(s, reason->remedy);
   g_string_append(s, ".</p>\n");
   adversaries(s, m);
   buckets(s, m);
