@@ -1,5 +1,5 @@
-/* libFuzzer: whatever the bytes, what is read of trained adversaries can be asked about a bucket, and
- * what is read of a tally can be summed and written. */
+/* libFuzzer: whatever the bytes, what is read of trained adversaries can be asked about a bucket,
+ * and what is read of a tally can be summed and written. */
 #include "audit/audit_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -259,7 +259,7 @@ static void add_run(Groups *g, uint32_t of, const double *values) {
     g_array_append_val(g->of, of);
     g_array_append_vals(g->sum, zeros, VALUES + 1);
   }
-  double *sum = &g_array_index(g->sum, double, (VALUES + 1) * at);
+  double *sum = &g_array_index(g->sum, double, (gsize)(VALUES + 1) * at);
   for (int i = 0; i < VALUES; i++)
     sum[i] += values[i];
   sum[VALUES] += 1;
@@ -268,7 +268,7 @@ static void add_run(Groups *g, uint32_t of, const double *values) {
 static double error_of(const Groups *g, guint which) {
   double mean = 0, square = 0, n = g->of->len;
   for (guint i = 0; i < g->of->len; i++) {
-    const double *sum = &g_array_index(g->sum, double, (VALUES + 1) * i);
+    const double *sum = &g_array_index(g->sum, double, (gsize)(VALUES + 1) * i);
     mean += sum[which] / sum[VALUES] / n;
     square += sum[which] / sum[VALUES] * (sum[which] / sum[VALUES]) / n;
   }

@@ -72,7 +72,7 @@ static bool collect(const PtLab *lab, const PtAuditOptions *o, const char *mode,
       return false;
     }
     for (run.seed = 0; run.seed < seeds; run.seed++) {
-      pt_progress(&o->progress, "protecting models", i * seeds + run.seed, ROWS * seeds);
+      pt_progress(&o->progress, "protecting models", i * seeds + run.seed, (uint64_t)ROWS * seeds);
       PtCase *one = pt_lab_case(lab, &run, error);
       if (!one)
         return false;

@@ -124,7 +124,7 @@ bool pt_audit_cases(const PtLab *lab, const PtAuditOptions *o, GPtrArray *cases,
   uint32_t seeds = o->seeds ? o->seeds : SEEDS;
   g_autoptr(GArray) models = models_of(lab, o, error);
   for (guint i = 0; models && i < models->len * seeds; i++) {
-    pt_progress(&o->progress, "protecting models", i, models->len * seeds);
+    pt_progress(&o->progress, "protecting models", i, (uint64_t)models->len * seeds);
     PtCase *one = run_model(lab, o, g_array_index(models, uint32_t, i / seeds), i % seeds, error);
     if (!one)
       return false;
@@ -140,7 +140,8 @@ bool pt_audit_cases_of(const PtLab *lab, const PtAuditOptions *o, uint32_t seed,
   for (guint i = 0; models && i < models->len; i++) {
     g_autoptr(GError) why = NULL;
     uint32_t m = g_array_index(models, uint32_t, i);
-    pt_progress(&o->progress, "protecting models", seed * models->len + i, seeds * models->len);
+    pt_progress(&o->progress, "protecting models", (uint64_t)seed * models->len + i,
+                (uint64_t)seeds * models->len);
     PtCase *one = run_model(lab, o, m, seed, &why);
     if (one)
       g_ptr_array_add(cases, one);

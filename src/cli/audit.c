@@ -224,10 +224,10 @@ static int run(PtCli *cli, int argc, char **argv) {
   if (!check(cli, &a, &options, &error))
     status = pt_cli_fail(cli, error);
   else {
-    if (a.models)
-      options.models = (const char *const *)(models = g_strsplit(a.models, ",", -1));
-    if (a.only)
-      options.only = (const char *const *)(only = g_strsplit(a.only, ",", -1));
+    models = a.models ? g_strsplit(a.models, ",", -1) : NULL;
+    only = a.only ? g_strsplit(a.only, ",", -1) : NULL;
+    options.models = (const char *const *)models;
+    options.only = (const char *const *)only;
     status = a.bundle                        ? run_bundle(cli, &a, &options)
              : a.quiz                        ? run_quiz(cli, &a, &options)
              : a.learn                       ? run_learn(cli, &a, &options)
