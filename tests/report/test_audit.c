@@ -86,8 +86,8 @@ static void test_sweep(void) {
   g_markup_parse_context_free(parser);
   self_contained(svg);
   g_assert_null(strstr(svg, "nan"));
-  g_assert_cmpuint(times(svg, "<polyline"), ==, 3 * 4 * 2);
-  g_assert_cmpuint(times(svg, "<circle"), ==, 2 * (3 * 9 + 8));
+  g_assert_cmpuint(times(svg, "<polyline"), ==, 3 * 5 * 2);
+  g_assert_cmpuint(times(svg, "<circle"), ==, 2 * (4 * 9 + 8));
   g_assert_cmpuint(times(text, "\n"), ==, 19);
 }
 
