@@ -80,6 +80,7 @@ typedef struct PtSight {
 /* Types of all values must be set (pt_sight_types). */
 PtSight *pt_sight_new(const PtGraph *graph);
 void pt_sight_free(PtSight *view);
+uint64_t pt_sight_operator(const char *name); /* PtSightNode's op of an operator of this name */
 /* Types that a candidate's file leaves out, by the operators' rules, else by the runtime. */
 bool pt_sight_types(PtGraph *graph, GError **error);
 /* What the file tells: size, order, names, against the same graph written anew with other draws;

@@ -32,31 +32,35 @@ static void add_reason(GArray *reasons, double weight, char *text) {
   g_array_append_val(reasons, r);
 }
 
-/* Numbers in which the real piece stands out of its bucket. */
+/* A number in which the real piece stands out of its bucket; at: of the sight. */
+static void number(const PtCase *c, uint32_t b, size_t at, const char *name, GArray *reasons) {
+  uint32_t n = c->buckets[b].n, beyond = 0;
+  g_autofree double *x = g_new(double, n);
+  double mean = 0, square = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    x[i] = *(const double *)(const void *)((const char *)pt_case_sight(c, b, i) + at);
+    mean += x[i] / n;
+    square += x[i] * x[i] / n;
+  }
+  double sd = sqrt(MAX(square - mean * mean, 0)), real = x[c->real[b]];
+  if (sd < 1e-9)
+    return;
+  for (uint32_t i = 0; i < n; i++)
+    beyond += fabs(x[i] - mean) >= fabs(real - mean) - 1e-12;
+  char a[32], m[32];
+  if (beyond <= 1 + n / 10)
+    add_reason(reasons, fabs(real - mean) / sd,
+               g_strdup_printf("%s: %s, where the bucket has %s on average", name,
+                               g_ascii_formatd(a, sizeof a, "%.3g", real),
+                               g_ascii_formatd(m, sizeof m, "%.3g", mean)));
+}
+
 static void numbers(const PtCase *c, uint32_t b, GArray *reasons) {
-  uint32_t n = c->buckets[b].n;
-  for (uint32_t f = 0; f < PT_NUMBERS; f++) {
-    double mean = 0, square = 0, real = pt_case_sight(c, b, c->real[b])->numbers[f];
-    uint32_t beyond = 0;
-    for (uint32_t i = 0; i < n; i++) {
-      double x = pt_case_sight(c, b, i)->numbers[f];
-      mean += x / n;
-      square += x * x / n;
-    }
-    double sd = sqrt(MAX(square - mean * mean, 0));
-    if (sd < 1e-9)
-      continue;
-    for (uint32_t i = 0; i < n; i++) {
-      double x = pt_case_sight(c, b, i)->numbers[f];
-      beyond += fabs(x - mean) >= fabs(real - mean) - 1e-12;
-    }
-    double z = (real - mean) / sd;
-    char a[32], m[32];
-    if (beyond <= 1 + n / 10)
-      add_reason(reasons, fabs(z),
-                 g_strdup_printf("%s: %s, where the bucket has %s on average", pt_number_names[f],
-                                 g_ascii_formatd(a, sizeof a, "%.3g", real),
-                                 g_ascii_formatd(m, sizeof m, "%.3g", mean)));
+  for (uint32_t f = 0; f < PT_NUMBERS; f++)
+    number(c, b, offsetof(PtSight, numbers) + f * sizeof(double), pt_number_names[f], reasons);
+  for (uint32_t f = 0; f < PT_ANSWER_NUMBERS; f++) {
+    g_autofree char *name = g_strconcat("once optimized, ", pt_answer_number_names[f], NULL);
+    number(c, b, offsetof(PtSight, answer) + f * sizeof(double), name, reasons);
   }
 }
 

@@ -98,6 +98,10 @@ static uint64_t text(const char *s) {
   return pt_hash64(s, strlen(s), 1);
 }
 
+uint64_t pt_sight_operator(const char *name) {
+  return text(name);
+}
+
 /* Width and the rest of a tensor's sizes, its first axis apart. */
 static void sizes(const PtType *t, int32_t *width, int64_t *area) {
   int32_t channel = t->rank >= 4 ? 1 : t->rank - 1;

@@ -65,6 +65,69 @@ static void numbers(GPtrArray *tells, GPtrArray *cases, const Kind *kind) {
   }
 }
 
+/* Operators that an optimizer leaves, or makes. */
+static void answered(GPtrArray *tells, GPtrArray *cases) {
+  static const char *const names[] = {"Add",
+                                      "Attention",
+                                      "BatchNormalization",
+                                      "BiasGelu",
+                                      "BiasSoftmax",
+                                      "Clip",
+                                      "Concat",
+                                      "Conv",
+                                      "Div",
+                                      "Erf",
+                                      "FastGelu",
+                                      "FusedConv",
+                                      "FusedGemm",
+                                      "FusedMatMul",
+                                      "Gelu",
+                                      "Gemm",
+                                      "LayerNormalization",
+                                      "MatMul",
+                                      "Mul",
+                                      "Pow",
+                                      "QuickGelu",
+                                      "ReduceMean",
+                                      "Relu",
+                                      "Reshape",
+                                      "Sigmoid",
+                                      "SimplifiedLayerNormalization",
+                                      "SkipLayerNormalization",
+                                      "Softmax",
+                                      "Split",
+                                      "Sqrt",
+                                      "Sub",
+                                      "Tanh",
+                                      "Transpose",
+                                      "Where"};
+  g_autoptr(GArray) room = g_array_new(FALSE, TRUE, sizeof(double));
+  for (size_t f = 0; f < G_N_ELEMENTS(names); f++) {
+    Sum sum = {0};
+    uint64_t id = pt_sight_operator(names[f]);
+    for (guint c = 0; c < cases->len; c++) {
+      const PtCase *t = cases->pdata[c];
+      for (uint32_t b = 0; b < t->n_buckets; b++) {
+        bool any = false;
+        g_array_set_size(room, t->buckets[b].n);
+        double *value = (double *)(void *)room->data;
+        for (uint32_t i = 0; i < t->buckets[b].n; i++) {
+          const PtSparse *s = &pt_case_sight(t, b, i)->answer_ops;
+          value[i] = 0;
+          for (uint32_t k = 0; k < s->n; k++)
+            if (s->id[k] == id)
+              value[i] = (double)s->count[k];
+          any |= value[i] > 0;
+        }
+        if (any)
+          add_bucket(&sum, value, t->buckets[b].n, t->real[b]);
+      }
+    }
+    if (sum.n)
+      add_tell(tells, g_strconcat("answer: ", names[f], NULL), &sum);
+  }
+}
+
 /* ---- counts ---------------------------------------------------------------------------------- */
 static void add_key(GHashTable *counts, const char *key) {
   void *old = g_hash_table_lookup(counts, key);
@@ -150,6 +213,7 @@ GPtrArray *pt_tells(GPtrArray *cases) {
   GPtrArray *tells = g_ptr_array_new_with_free_func(pt_tell_free);
   for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
     numbers(tells, cases, &kinds[i]);
+  answered(tells, cases);
   counted(tells, cases);
   g_ptr_array_sort(tells, by_strength);
   return tells;
