@@ -24,7 +24,8 @@ static int by_id(const void *a, const void *b) {
 
 PtSparse pt_sparse_of(uint64_t *ids, uint32_t n) {
   PtSparse s = {0, g_new(uint64_t, n + 1), g_new(float, n + 1)};
-  qsort(ids, n, sizeof *ids, by_id);
+  if (n)
+    qsort(ids, n, sizeof *ids, by_id);
   for (uint32_t i = 0; i < n; i++) {
     if (s.n && s.id[s.n - 1] == ids[i])
       s.count[s.n - 1] += 1;
