@@ -116,6 +116,7 @@ typedef struct PtSecret {
   char *model_sha256;
   char noise_seed[33];
   uint64_t floats, halves, brains, doubles;
+  bool folded; /* the model's known sizes were folded (pt_runtime_fold) before nodes were counted */
   GPtrArray *buckets; /* PtSecretBucket */
 } PtSecret;
 PtSecret *pt_secret_new(void);

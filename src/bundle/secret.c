@@ -148,9 +148,9 @@ bool pt_secret_write(const PtSecret *secret, const char *path, GError **error) {
   if (!pt_noise_init(&noise, secret->noise_seed, secret->floats, secret->halves, secret->brains,
                      secret->doubles, error))
     return false;
-  json_t *root = json_pack("{sssisssoso}", "format", "proteus-secret", "version", 1, "model_sha256",
-                           secret->model_sha256, "noise", pt_noise_to_json(&noise), "buckets",
-                           buckets_to_json(secret->buckets));
+  json_t *root = json_pack("{sssisssbsoso}", "format", "proteus-secret", "version", 1,
+                           "model_sha256", secret->model_sha256, "folded", secret->folded, "noise",
+                           pt_noise_to_json(&noise), "buckets", buckets_to_json(secret->buckets));
   bool ok = pt_json_save(root, path, 0600, JSON_COMPACT, error);
   json_decref(root);
   return ok;
@@ -265,6 +265,7 @@ static bool secret_from_json(const json_t *root, const char *path, PtSecret *sec
   if (!pt_is_hex(sha256, 64, 64))
     return refuse(path, "\"model_sha256\" is not 64 lower-case hex digits", error);
   secret->model_sha256 = g_strdup(sha256);
+  secret->folded = json_is_true(json_object_get(root, "folded"));
   memcpy(secret->noise_seed, noise.seed, sizeof secret->noise_seed);
   secret->floats = noise.floats;
   secret->halves = noise.halves;

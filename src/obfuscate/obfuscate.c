@@ -56,10 +56,15 @@ static void settle_symbols(PtGraph *model) {
   }
 }
 
+bool pt_obfuscate_folds(const PtObfuscateOptions *options) {
+  return options->k > 0;
+}
+
 static PtPartition *cut(PtGraph *model, const PtObfuscateOptions *options, const PtSeed *seed,
                         GError **error) {
   pt_progress(&options->progress, "inferring types", 0, 0);
-  if (!pt_runtime_infer_types(model, error) || !pt_runtime_fold(model, error))
+  if (!pt_runtime_infer_types(model, error) ||
+      (pt_obfuscate_folds(options) && !pt_runtime_fold(model, error)))
     return NULL;
   settle_symbols(model);
   PtPartitionOptions how = {.n = options->n, .plain = options->plain, .threads = options->threads};

@@ -104,6 +104,12 @@ PtEffort pt_effort_of(const PtGraph *graph);
 /* Many times the real piece's would tell, and whoever optimizes would have to bear it. */
 bool pt_effort_fits(const PtEffort *real, const PtEffort *sentinel);
 
+/* ---- obfuscate.c
+ * ----------------------------------------------------------------------------------------- */
+/* Whether known sizes are folded before the cut, as shape arithmetic would tell the exporter. Where
+ * nothing is hidden (k = 0) a model is shown as it is. */
+bool pt_obfuscate_folds(const PtObfuscateOptions *options);
+
 /* ---- keep.c: the secret
  * --------------------------------------------------------------------------------- */
 PtSecret *pt_make_secret(const PtGraph *model, const PtPartition *partition, GPtrArray *buckets,

@@ -289,7 +289,10 @@ static bool write_all(const Output *o, const PtSite *site, GError **error) {
     return false;
   g_autoptr(PtSecret) secret = pt_make_secret(o->model, o->partition, o->buckets, &o->noise,
                                               o->model_sha256, o->seed, error);
-  return secret && pt_secret_write(secret, site->secret, error);
+  if (!secret)
+    return false;
+  secret->folded = pt_obfuscate_folds(options);
+  return pt_secret_write(secret, site->secret, error);
 }
 
 /* In the folder, which is there. */

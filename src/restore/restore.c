@@ -61,7 +61,8 @@ static bool read_own(PtRestore *r, GError **error) {
                      r->secret->brains, r->secret->doubles, error))
     return false;
   r->model = pt_onnx_read(o->model, NULL, error);
-  if (!r->model || !pt_runtime_infer_types(r->model, error) || !pt_runtime_fold(r->model, error))
+  if (!r->model || !pt_runtime_infer_types(r->model, error) ||
+      (r->secret->folded && !pt_runtime_fold(r->model, error)))
     return false;
   r->places = pt_places_new(r->model, r->secret, &r->noise, error);
   return r->places != NULL;

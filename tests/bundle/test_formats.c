@@ -142,6 +142,7 @@ static PtSecret *example(void) {
   secret->model_sha256 = g_strdup(SHA);
   strcpy(secret->noise_seed, SEED);
   secret->floats = 1 << 21;
+  secret->folded = true;
   PtSecretBucket *bucket = pt_secret_bucket_new();
   g_ptr_array_add(secret->buckets, bucket);
   bucket->real = g_strdup(ID_B);
@@ -169,7 +170,8 @@ static void test_secret_format(void) {
   g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
   g_assert_cmpstr(text, ==,
                   "{\"format\":\"proteus-secret\",\"version\":1,\"model_sha256\":\"" SHA
-                  "\",\"noise\":{\"file\":\"noise.bin\",\"seed\":\"" SEED "\",\"floats\":2097152},"
+                  "\",\"folded\":true,\"noise\":{\"file\":\"noise.bin\",\"seed\":\"" SEED
+                  "\",\"floats\":2097152},"
                   "\"buckets\":[{\"real\":\"" ID_B "\",\"candidates\":[\"" ID_A "\",\"" ID_B "\"],"
                   "\"members\":[{\"nodes\":[4,5,6],\"inputs\":[\"in \\\"quoted\\\" \xc3\xa9\"],"
                   "\"outputs\":[\"out/1\"],\"weights\":{\"c0\":{\"value\":\"layer.weight\","
@@ -178,6 +180,7 @@ static void test_secret_format(void) {
   g_assert_no_error(error);
   g_assert_cmpstr(back->noise_seed, ==, SEED);
   g_assert_cmpuint(back->floats, ==, 1 << 21);
+  g_assert_true(back->folded);
   const PtSecretBucket *bucket = g_ptr_array_index(back->buckets, 0);
   g_assert_cmpstr(bucket->real, ==, ID_B);
   g_assert_null(bucket->kept);

@@ -286,7 +286,9 @@ uint32_t check_model(const char *folder, const char *path, uint32_t n, uint32_t 
   g_autoptr(PtGraph) model = pt_onnx_read(path, NULL, &error);
   g_assert_no_error(error);
   g_assert_true(pt_runtime_infer_types(model, &error));
-  g_assert_true(pt_runtime_fold(model, &error)); /* the secret's nodes are those that are left */
+  g_assert_cmpint(secret->folded, ==, k > 0);
+  if (secret->folded) /* the secret's nodes are those that are left */
+    g_assert_true(pt_runtime_fold(model, &error));
   places_fit(model, bundle, secret, numbers);
   Text text = read_bundle(bundle);
   g_autoptr(GString) words = g_string_new(NULL);
