@@ -50,10 +50,9 @@ static bool read_families(PtLab *w, const char *path) {
     return false;
   for (guint i = 0; i < w->names->len; i++) {
     const char *space = strchr(lines[i], ' ');
-    guint64 family;
+    uint64_t family;
     if (!space || !g_str_equal(space + 1, w->names->pdata[i]) ||
-        !g_ascii_string_to_unsigned((*strchr(lines[i], ' ') = '\0', lines[i]), 10, 0,
-                                    w->names->len - 1, &family, NULL))
+        !pt_parse_whole((*strchr(lines[i], ' ') = '\0', lines[i]), w->names->len - 1, &family))
       return false;
     w->family[i] = (uint32_t)family;
     w->n_families = MAX(w->n_families, w->family[i] + 1);

@@ -75,6 +75,11 @@ static inline uint64_t pt_hash_mix(uint64_t a, uint64_t b) {
   return x;
 }
 
+/* ---- text --------------------------------------------------------------------------------------
+ * Digits alone, at most `most`; else false, and out stays. GLib's g_ascii_string_to_unsigned takes
+ * the wait for its first call in another thread (errno EAGAIN) for a text that is no number. */
+bool pt_parse_whole(const char *text, uint64_t most, uint64_t *out);
+
 /* ---- memory ------------------------------------------------------------------------------------
  * An arena frees everything at once; memory is zeroed and 16-byte aligned. */
 typedef struct PtArena PtArena;

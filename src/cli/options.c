@@ -165,8 +165,8 @@ bool pt_cli_number(const char *option, const char *text, uint64_t least, uint64_
                    uint32_t *out, GError **error) {
   if (!text)
     return true;
-  guint64 value;
-  if (!g_ascii_string_to_unsigned(text, 10, least, MIN(most, UINT32_MAX), &value, NULL)) {
+  uint64_t value;
+  if (!pt_parse_whole(text, MIN(most, UINT32_MAX), &value) || value < least) {
     g_set_error(error, PT_CLI_ERROR, PT_ERR_USAGE,
                 "%s takes a whole number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
                 ", not '%s'",

@@ -21,8 +21,8 @@ static bool parse_place(PtReader *reader, const Onnx__TensorProto *proto, Place 
     if (g_strcmp0(key, "location") == 0) {
       place->location = value;
     } else if (is_length || g_strcmp0(key, "offset") == 0) {
-      guint64 number;
-      if (!value || !g_ascii_string_to_unsigned(value, 10, 0, INT64_MAX, &number, NULL))
+      uint64_t number;
+      if (!pt_parse_whole(value, INT64_MAX, &number))
         return pt_onnx_fail(reader, error, PT_ERR_INPUT, "%s: its external %s is not a number",
                             what, key);
       *(is_length ? &place->length : &place->offset) = number;

@@ -190,12 +190,44 @@ static void test_parallel(void) {
   g_assert_cmpuint(pt_threads(0), >, 0);
 }
 
+static void test_whole_numbers(void) {
+  static const struct {
+    const char *text;
+    uint64_t most;
+    bool good;
+    uint64_t value;
+  } cases[] = {
+      {"0", 0, true, 0},
+      {"4096", 4096, true, 4096},
+      {"4097", 4096, false, 0},
+      {"007", 10, true, 7},
+      {"18446744073709551615", UINT64_MAX, true, UINT64_MAX},
+      {"18446744073709551616", UINT64_MAX, false, 0},
+      {"184467440737095516150", UINT64_MAX, false, 0},
+      {"", 10, false, 0},
+      {NULL, 10, false, 0},
+      {" 1", 10, false, 0},
+      {"1 ", 10, false, 0},
+      {"+1", 10, false, 0},
+      {"-1", 10, false, 0},
+      {"1.0", 10, false, 0},
+      {"0x1", 10, false, 0},
+      {"1e1", 100, false, 0},
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    uint64_t value = 77;
+    g_assert_cmpint(pt_parse_whole(cases[i].text, cases[i].most, &value), ==, cases[i].good);
+    g_assert_cmpuint(value, ==, cases[i].good ? cases[i].value : 77);
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/base/streams", test_streams);
   g_test_add_func("/base/draws", test_draws);
   g_test_add_func("/base/arena", test_arena);
   g_test_add_func("/base/hash", test_hash);
+  g_test_add_func("/base/whole-numbers", test_whole_numbers);
   g_test_add_func("/base/files", test_files);
   g_test_add_func("/base/no-folder", test_no_folder);
   g_test_add_func("/base/abandon", test_abandon);
