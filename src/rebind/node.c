@@ -34,6 +34,7 @@ static const struct {
     {"Atan", GROW_SAME, 0},
     {"Cast", GROW_SAME, 0},
     {"CastLike", GROW_SAME, 0},
+    {"BatchNormalization", GROW_SAME, 0}, /* of a weight: standardized weights */
     {"Ceil", GROW_SAME, 0},
     {"Celu", GROW_SAME, 0},
     {"Clip", GROW_SAME, 0},
@@ -62,6 +63,7 @@ static const struct {
     {"HardSigmoid", GROW_SAME, 0},
     {"HardSwish", GROW_SAME, 0},
     {"Identity", GROW_SAME, 0},
+    {"InstanceNormalization", GROW_SAME, 0},
     {"IsInf", GROW_SAME, 0},
     {"IsNaN", GROW_SAME, 0},
     {"LayerNormalization", GROW_SAME, 0},

@@ -320,6 +320,35 @@ static void test_folded(void) {
   g_assert_cmpuint(check_all(g, 1e-5), >, 0);
 }
 
+/* Standardized weights, as exporters write them: the weight is an image that is normalized. */
+static void test_standardized(void) {
+  for (int way = 0; way < 2; way++) {
+    PtValueId x;
+    PtGraph *g = image(&x, 8);
+    PtValueId flat = pt_piece_weight(g, PT_FLOAT, false, DIMS(1, 12, 72));
+    PtValueId scale = pt_piece_weight(g, PT_FLOAT, true, DIMS(12));
+    PtValueId shift = pt_piece_weight(g, PT_FLOAT, false, DIMS(12)), w;
+    if (way == 0) {
+      const int64_t axes[] = {0, 2};
+      PtValueId mean = pt_piece_op(g, "ReduceMean", flat, PT_NONE);
+      pt_node_set_ints(g, pt_piece_node(g, mean), "axes", axes, 2);
+      PtValueId off = pt_piece_op(g, "Sub", flat, mean, PT_NONE);
+      PtValueId spread =
+          pt_piece_op(g, "ReduceMean", pt_piece_op(g, "Mul", off, off, PT_NONE), PT_NONE);
+      pt_node_set_ints(g, pt_piece_node(g, spread), "axes", axes, 2);
+      PtValueId size = pt_graph_add_ints(g, (int64_t[]){12}, 1);
+      w = pt_piece_op(g, "BatchNormalization", flat, scale, shift,
+                      pt_piece_op(g, "Reshape", mean, size, PT_NONE),
+                      pt_piece_op(g, "Reshape", spread, size, PT_NONE), PT_NONE);
+    } else
+      w = pt_piece_op(g, "InstanceNormalization", flat, scale, shift, PT_NONE);
+    w = pt_piece_op(g, "Reshape", w, pt_graph_add_ints(g, (int64_t[]){12, 8, 3, 3}, 4), PT_NONE);
+    x = pt_piece_op(g, "Conv", x, w, PT_NONE);
+    pt_piece_finish(g, pt_piece_op(g, "Relu", pt_piece_norm(g, x, 12), PT_NONE));
+    g_assert_cmpuint(check_all(g, 1e-5), >, 0);
+  }
+}
+
 /* Products of constants: long sums, which come out in the last places as the kernel adds them. */
 static void test_products(void) {
   PtGraph *g = pt_piece_graph(17);
@@ -473,6 +502,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/rebind/moved", test_moved);
   g_test_add_func("/rebind/computed", test_computed);
   g_test_add_func("/rebind/folded", test_folded);
+  g_test_add_func("/rebind/standardized", test_standardized);
   g_test_add_func("/rebind/products", test_products);
   g_test_add_func("/rebind/indirect", test_indirect);
   g_test_add_func("/rebind/small-floats", test_small_floats);
