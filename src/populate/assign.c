@@ -128,7 +128,7 @@ static PtSolution *solution_copy(const PtEncoder *e, const PtSolution *s) {
   PtSolution *c = g_new0(PtSolution, 1);
   *c = *s;
   c->nodes = g_memdup2(s->nodes, (s->n + 1) * sizeof *s->nodes);
-  c->refs = g_memdup2(s->refs, (e->p->n_arcs + 2 * s->n + 1) * sizeof *s->refs);
+  c->refs = g_memdup2(s->refs, (pt_solution_refs(e->p) + 1) * sizeof *s->refs);
   c->outputs = g_memdup2(s->outputs, (e->p->n_outputs + 1) * sizeof *s->outputs);
   return c;
 }
@@ -298,6 +298,10 @@ static void say_why(const Search *s, bool large, GError **error) {
 /* For what is missing. */
 static bool ask_z3(Search *s) {
   const PtPopulateOptions *o = s->options;
+  if (!pt_inputs_have_room(&s->e)) {
+    s->stats.end = PT_POPULATE_COMPLETE;
+    return true;
+  }
   if (o->breadth && !o->plain)
     pt_propose_allowed(&s->e, o->likelihood, s->rng, o->breadth);
   pt_reach_init(&s->e);

@@ -206,9 +206,19 @@ static bool reads_all(const Drawing *d) {
   for (uint32_t i = 0; i < 2 * p->n; i++)
     if (d->at.input[i])
       read[d->at.input[i] - 1] = true;
+  for (uint32_t i = 0; i < p->n; i++)
+    for (guint k = 0; d->at.more[i] && k < d->at.more[i]->len; k++)
+      read[g_array_index(d->at.more[i], uint32_t, k) - 1] = true;
   for (uint32_t i = 0; i < p->n_inputs; i++)
     all &= read[i] || p->inputs[i].optional;
   return all;
+}
+
+static bool has_room(const Drawing *d) {
+  bool room = true;
+  for (uint32_t i = 0; i < d->e->p->n; i++)
+    room &= d->e->nodes[i].n_preds + 2 + (d->at.more[i] ? d->at.more[i]->len : 0) <= PT_OPERANDS;
+  return room;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------
@@ -311,15 +321,11 @@ void pt_drawer_free(PtDrawer *d) {
 
 PtSolution *pt_drawer_draw(PtDrawer *d) {
   const PtPopulateProblem *p = d->e->p;
-  for (uint32_t i = 0; i < p->n; i++)
-    if (d->e->nodes[i].n_preds + 2 > PT_OPERANDS)
-      return NULL;
   memset(d->done, 0, p->n * sizeof *d->done);
-  memset(d->at.input, 0, 2 * p->n * sizeof *d->at.input);
   d->n_refs = 0;
   d->s = pt_solution_new(p);
-  pt_place_inputs(d->e, d->rng, &d->at);
-  if (!reads_all(d) || !place_outputs(d) || !draw_all(d))
+  pt_place_inputs(d->e, d->rng, true, &d->at);
+  if (!reads_all(d) || !has_room(d) || !place_outputs(d) || !draw_all(d))
     g_clear_pointer(&d->s, pt_solution_free);
   else
     d->s->logprob = pt_solution_logprob(p, d->l, d->s);

@@ -26,7 +26,7 @@ struct PtDrawer {
   PtSize any;     /* the largest that an output may be */
   double *odds;   /* [moves or operators] */
 };
-/* In the order of slots: predecessors, then inputs. */
+/* In the order of slots: predecessors, then inputs; many inputs come first. */
 uint32_t pt_drawer_operands(const PtDrawer *d, uint32_t i, int32_t *refs);
 /* NULL: not known yet. */
 const PtFiniteType *pt_drawer_type(const PtDrawer *d, int32_t ref);

@@ -6,7 +6,10 @@
  */
 uint32_t pt_drawer_operands(const PtDrawer *d, uint32_t i, int32_t *refs) {
   const PtNodeVars *v = &d->e->nodes[i];
+  const GArray *more = d->at.more[i];
   uint32_t n = 0;
+  for (guint k = 0; more && k < more->len; k++)
+    refs[n++] = -(int32_t)g_array_index(more, uint32_t, k);
   for (uint32_t k = 0; k < v->n_preds; k++)
     refs[n++] = (int32_t)v->preds[k];
   for (uint32_t k = 0; k < 2; k++)

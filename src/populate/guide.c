@@ -168,6 +168,8 @@ static void add_roots(PtPopulateGuide *g, const PtPopulateProblem *p) {
     add_type(g, &p->outputs[i].type);
   for (uint32_t i = 0; i < p->n_inputs; i++)
     add_type(g, &p->inputs[i].type);
+  for (uint32_t i = 0; i < p->n_types; i++)
+    add_type(g, &p->types[i]);
   for (uint32_t o = 0; o < p->n_operators; o++)
     if (p->operators[o].rule == PT_RULE_TABLE) {
       for (uint32_t k = 0; k < p->operators[o].n_in; k++)

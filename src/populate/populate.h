@@ -168,6 +168,10 @@ typedef struct PtPopulateProblem {
   uint32_t n_widths;
   const int32_t *sizes; /* that values may have beside the interface's and widths, as many as fit */
   uint32_t n_sizes;
+  const PtFiniteType *types; /* that values joined from several may have */
+  uint32_t n_types;
+  const uint32_t *many; /* operands of nodes that read more than two inputs */
+  uint32_t n_many;
   uint32_t extra; /* nodes that get an input of the piece beside what the topology has, about */
 } PtPopulateProblem;
 

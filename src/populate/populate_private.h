@@ -6,6 +6,7 @@
  * reach.c            what values may be at all, so that less is variable
  * encode.c           a problem as Z3's variables and constraints
  * solution.c         solutions out of models, and how likely they are
+ * inputs.c           inputs of the piece to nodes
  * propose.c          opcodes drawn along the order, by likelihood
  * guide.c, future.c, draw.c: whole assignments drawn so that they fit by themselves
  * growth.c           how large values become
@@ -205,8 +206,9 @@ bool pt_encoder_init(PtEncoder *e, const PtPopulateProblem *p, bool *large);
 bool pt_encoder_make(PtEncoder *e, uint32_t seed, bool random_phase);
 void pt_encoder_clear(PtEncoder *e);
 PtSolution *pt_solution_new(const PtPopulateProblem *p); /* room for the largest */
+uint32_t pt_solution_refs(const PtPopulateProblem *p);   /* of the largest */
 PtSolution *pt_encoder_read(PtEncoder *e, Z3_model model);
-/* That no later model is this solution. */
+/* That no later model is this solution; nothing where none can be. */
 void pt_encoder_block(PtEncoder *e, const PtSolution *s);
 /* Which of a node's variables say what the solution says; into terms as equations. */
 void pt_encoder_says(PtEncoder *e, const PtSolution *s, PtTerms *terms);
@@ -217,11 +219,17 @@ typedef struct PtProposal {
   uint32_t *op;    /* [n] operator; UINT32_MAX: none */
   int32_t *width;  /* [n] 0: none */
   uint32_t *input; /* [2 n] number of the input at each slot, 0: none */
+  GArray **more;   /* [n] uint32_t: numbers of inputs in place of these, ascending; NULL: none */
+  uint32_t n;
 } PtProposal;
-/* Inputs of the piece to nodes. */
-void pt_place_inputs(const PtEncoder *e, PtRng *rng, PtProposal *proposal);
 PtProposal pt_proposal_new(const PtPopulateProblem *p);
 void pt_proposal_clear(PtProposal *proposal);
+/* inputs.c: inputs of the piece to nodes: to every node without predecessors one; those that are
+ * left, and `extra` more, beside others. many: some read more than two, which Z3 has no variables
+ * for. */
+void pt_place_inputs(const PtEncoder *e, PtRng *rng, bool many, PtProposal *proposal);
+/* Whether two a node are enough. */
+bool pt_inputs_have_room(const PtEncoder *e);
 /* likelihood NULL: at random. */
 void pt_propose(const PtEncoder *e, const PtLikelihood *likelihood, PtRng *rng,
                 PtProposal *proposal);

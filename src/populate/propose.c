@@ -23,59 +23,6 @@ typedef struct Proposing {
   int32_t least_space;
 } Proposing;
 
-PtProposal pt_proposal_new(const PtPopulateProblem *p) {
-  return (PtProposal){g_new0(uint32_t, p->n + 1), g_new0(int32_t, p->n + 1),
-                      g_new0(uint32_t, 2 * p->n + 2)};
-}
-
-void pt_proposal_clear(PtProposal *p) {
-  g_free(p->op);
-  g_free(p->width);
-  g_free(p->input);
-}
-
-/* ---- inputs -----------------------------------------------------------------------------------
- */
-/* A number of an input that node i may read, of those not placed yet if there is one; 0: none. */
-static uint32_t pick_input(const PtPopulateProblem *p, PtRng *rng, uint32_t i, bool *placed) {
-  g_autofree double *odds = g_new0(double, p->n_inputs + 1);
-  for (uint32_t k = 0; k < p->n_inputs; k++)
-    odds[k] = p->inputs[k].from > i ? 0 : placed[k] ? 1e-6 : 1;
-  size_t k = pt_rng_weighted(rng, odds, p->n_inputs);
-  if (k == p->n_inputs)
-    return 0;
-  placed[k] = true;
-  return (uint32_t)k + 1;
-}
-
-/* To every node without predecessors one; those that are left, and `extra` more, beside others. */
-void pt_place_inputs(const PtEncoder *e, PtRng *rng, PtProposal *to) {
-  const PtPopulateProblem *p = e->p;
-  g_autofree bool *placed = g_new0(bool, p->n_inputs + 1);
-  g_autoptr(GArray) second = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-  uint32_t left = 0;
-  for (uint32_t k = 0; k < p->n_inputs; k++)
-    placed[k] = p->inputs[k].optional;
-  for (uint32_t i = 0; i < p->n; i++) {
-    if (e->nodes[i].first)
-      to->input[2 * i] = pick_input(p, rng, i, placed);
-    if (e->nodes[i].second)
-      g_array_append_val(second, i);
-  }
-  for (uint32_t k = 0; k < p->n_inputs; k++)
-    left += !placed[k];
-  pt_rng_shuffle(rng, second->data, second->len, sizeof(uint32_t));
-  for (guint k = 0; k < second->len && k < left + p->extra; k++) {
-    uint32_t i = g_array_index(second, uint32_t, k), *slot = &to->input[2 * i];
-    slot[1] = pick_input(p, rng, i, placed);
-    if (slot[1] && slot[0] > slot[1]) {
-      uint32_t first = slot[0];
-      slot[0] = slot[1];
-      slot[1] = first;
-    }
-  }
-}
-
 /* ---- operators --------------------------------------------------------------------------------
  */
 static uint64_t token_of(const Proposing *w, int32_t ref) {
@@ -238,7 +185,6 @@ void pt_propose(const PtEncoder *e, const PtLikelihood *likelihood, PtRng *rng,
                 PtProposal *proposal) {
   const PtPopulateProblem *p = e->p;
   Proposing w = {.e = e, .likelihood = likelihood, .rng = rng, .to = proposal};
-  memset(proposal->input, 0, (2 * p->n + 2) * sizeof *proposal->input);
   w.type = g_new0(PtFiniteType, p->n + 1);
   w.token = g_new0(uint64_t, p->n + 1);
   w.positive = g_new0(bool, p->n + 1);
@@ -251,7 +197,7 @@ void pt_propose(const PtEncoder *e, const PtLikelihood *likelihood, PtRng *rng,
       w.least_space = MIN(w.least_space, p->outputs[o].type.dims[2]);
   if (w.least_space == INT32_MAX)
     w.least_space = 0;
-  pt_place_inputs(e, rng, proposal);
+  pt_place_inputs(e, rng, false, proposal);
   for (uint32_t i = 0; i < p->n; i++)
     propose_node(&w, i);
   g_free(w.type);

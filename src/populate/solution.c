@@ -34,11 +34,18 @@ static PtFiniteType type_of(PtEncoder *e, Z3_model model, const PtBundle *b) {
   return t;
 }
 
+uint32_t pt_solution_refs(const PtPopulateProblem *p) {
+  uint32_t refs = p->n_arcs + 2 * p->n + p->n_inputs;
+  for (uint32_t i = 0; i < p->n_many; i++)
+    refs += p->many[i];
+  return refs;
+}
+
 PtSolution *pt_solution_new(const PtPopulateProblem *p) {
   PtSolution *s = g_new0(PtSolution, 1);
   s->n = p->n;
   s->nodes = g_new0(PtAssigned, s->n + 1);
-  s->refs = g_new0(int32_t, p->n_arcs + 2 * s->n + 1);
+  s->refs = g_new0(int32_t, pt_solution_refs(p) + 1);
   s->outputs = g_new0(uint32_t, p->n_outputs + 1);
   return s;
 }
@@ -121,6 +128,9 @@ void pt_encoder_says(PtEncoder *e, const PtSolution *s, PtTerms *terms) {
 }
 
 void pt_encoder_block(PtEncoder *e, const PtSolution *s) {
+  for (uint32_t i = 0; i < s->n; i++)
+    if (s->nodes[i].n_in > e->nodes[i].n_preds + e->nodes[i].first + e->nodes[i].second)
+      return;
   PtTerms says = pt_terms(e);
   pt_encoder_says(e, s, &says);
   pt_claim(e, Z3_mk_not(e->z3, pt_terms_and(&says)));

@@ -22,6 +22,7 @@ static void read_piece(PtWalkMaker *m, PtMakerSite *site, PtGraph *graph) {
   pt_maker_find_border(site);
   site->extra = pt_maker_count_extra(site);
   pt_maker_find_sizes(site);
+  pt_maker_find_joins(site);
   pt_maker_estimate_sizes(site);
   pt_walk_count_uses(m->own, site->real, 1);
   for (uint32_t i = 0; i < site->real->n; i++)
@@ -73,7 +74,8 @@ static void site_clear(PtMakerSite *site) {
   g_free(site->size);
   g_free(site->moves);
   g_free(site->before);
-  GArray *lists[] = {site->origins, site->in, site->out, site->uses, site->operators, site->sizes};
+  GArray *lists[] = {site->origins,   site->in,    site->out,   site->uses,
+                     site->operators, site->sizes, site->types, site->many};
   for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
     GArray *list = lists[i];
     if (list)

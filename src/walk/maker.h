@@ -35,6 +35,8 @@ typedef struct PtMakerSite {
   int32_t widths[PT_MAKER_WIDTHS];
   uint32_t n_widths, extra;
   GArray *sizes; /* int32_t that values of the real piece have */
+  GArray *types; /* PtFiniteType, likewise, of joined ones */
+  GArray *many;  /* uint32_t: operands of nodes that read more than two inputs */
   PtSize *size;  /* [face->n_in + real->n] of the inputs, of nodes' first outputs, about */
   PtPopulateGuide *guide;
 } PtMakerSite;
@@ -62,6 +64,7 @@ typedef struct PtMakerWidth {
 void pt_maker_find_moves(PtMakerSite *site);
 void pt_maker_find_border(PtMakerSite *site);
 void pt_maker_find_sizes(PtMakerSite *site);
+void pt_maker_find_joins(PtMakerSite *site);
 uint32_t pt_maker_count_extra(const PtMakerSite *site);
 bool pt_maker_ref_moves(const PtMakerSite *site, PtWalkRef ref);
 void pt_maker_estimate_sizes(PtMakerSite *site);

@@ -113,6 +113,10 @@ static PtPopulateProblem problem_of(const Filling *f, const PtArc *arcs, uint32_
                              .n_widths = site->n_widths,
                              .sizes = (const int32_t *)(const void *)site->sizes->data,
                              .n_sizes = site->sizes->len,
+                             .types = (const PtFiniteType *)(const void *)site->types->data,
+                             .n_types = site->types->len,
+                             .many = (const uint32_t *)(const void *)site->many->data,
+                             .n_many = site->many->len,
                              .extra = site->extra};
 }
 

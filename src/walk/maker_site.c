@@ -105,6 +105,32 @@ void pt_maker_find_sizes(PtMakerSite *site) {
     }
 }
 
+/* Of nodes that read several values: what they make, and how many they read. */
+void pt_maker_find_joins(PtMakerSite *site) {
+  const PtWalkState *s = site->real;
+  site->types = g_array_new(FALSE, FALSE, sizeof(PtFiniteType));
+  site->many = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+  for (uint32_t i = 0; i < s->n; i++) {
+    const PtWalkNode *n = &s->nodes[i];
+    uint32_t inside = 0, outside = 0;
+    for (uint32_t k = 0; site->moves[i] && k < n->n_in; k++) {
+      bool again = false;
+      for (uint32_t j = 0; j < k; j++)
+        again |= s->refs[n->in + j] == s->refs[n->in + k];
+      inside += !again && pt_maker_ref_moves(site, s->refs[n->in + k]);
+      outside += !again && !pt_maker_ref_moves(site, s->refs[n->in + k]);
+    }
+    if (!site->moves[i] || n->n_in < 2)
+      continue;
+    PtFiniteType type = pt_finite_of(&n->type);
+    g_array_append_val(site->types, type);
+    if (outside > 2) {
+      inside += outside;
+      g_array_append_val(site->many, inside);
+    }
+  }
+}
+
 /* ---- sizes ------------------------------------------------------------------------------------
  */
 #define SCALE 4.0 /* log2 of how much larger the larger inputs are */

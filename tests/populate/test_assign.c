@@ -242,6 +242,56 @@ static void test_draws_far(void) {
   pt_populate_guide_free(guide);
 }
 
+/* More inputs than two a node: some node reads many, with an operator of as many operands. */
+static void test_many_inputs(void) {
+  static const PtOperator own[] = {
+      {.rule = PT_RULE_SAME, .n_in = 1, .token = 10, .weight = 1},
+      {.rule = PT_RULE_LINEAR, .n_in = 1, .token = 11, .weight = 1, .dense = true},
+      {.rule = PT_RULE_CONCAT, .n_in = 6, .token = 12, .weight = 1, .axis = 1},
+  };
+  static const PtArc chain[] = {{0, 1}, {1, 2}};
+  static const PtFiniteType joined = F(2, 4, 48);
+  static const uint32_t six = 6;
+  static const int32_t size = 48;
+  PtPopulateProblem p = tiny();
+  PtPopulateInput in[6];
+  PtPopulateOutput out = {.type = F(2, 4, 8), .before = 3};
+  for (uint32_t i = 0; i < 6; i++)
+    in[i] = inputs[0];
+  p.n = 3;
+  p.arcs = chain;
+  p.n_arcs = 2;
+  p.operators = own;
+  p.n_operators = G_N_ELEMENTS(own);
+  p.inputs = in;
+  p.n_inputs = 6;
+  p.outputs = &out;
+  p.n_outputs = 1;
+  p.types = &joined;
+  p.n_types = 1;
+  p.sizes = &size;
+  p.n_sizes = 1;
+  for (p.n_many = 0, p.many = &six; p.n_many < 2; p.n_many++) {
+    PtPopulateGuide *guide = pt_populate_guide_new(&p, NULL);
+    PtPopulateOptions options = {.max_solns = 10, .pct = 1, .draws = 40, .guide = guide};
+    PtPopulateStats stats;
+    g_autoptr(GPtrArray) found = solve_with(&p, &options, "3", &stats);
+    g_assert_cmpuint(stats.queries, ==, 0); /* there is no room: Z3 is not asked */
+    g_assert_cmpuint(found->len > 0, ==, p.n_many);
+    for (guint i = 0; i < found->len; i++) {
+      const PtSolution *s = found->pdata[i];
+      uint32_t read = 0;
+      for (uint32_t k = 0; k < 3; k++)
+        for (uint32_t a = 0; a < s->nodes[k].n_in; a++) {
+          int32_t ref = s->refs[s->nodes[k].in + a];
+          read |= ref < 0 ? 1u << (-1 - ref) : 0;
+        }
+      g_assert_cmpuint(read, ==, 63);
+    }
+    pt_populate_guide_free(guide);
+  }
+}
+
 /* Outputs stay as small as they have to, drawn or not: here, products are one too many. */
 static void test_growth(void) {
   PtOperator own[G_N_ELEMENTS(operators)];
@@ -446,6 +496,7 @@ int main(int argc, char **argv) {
   g_test_add_data_func("/populate/draws/random", "random", test_draws);
   g_test_add_data_func("/populate/draws/guided", "guided", test_draws);
   g_test_add_func("/populate/draws/far", test_draws_far);
+  g_test_add_func("/populate/draws/many-inputs", test_many_inputs);
   g_test_add_func("/populate/growth", test_growth);
   g_test_add_func("/populate/likeliest", test_keeps_likeliest);
   g_test_add_func("/populate/guides", test_guides);
