@@ -133,9 +133,10 @@ static void add_left(const PtEncoder *e, PtRng *rng, PtProposal *to, uint32_t in
 
 /* ---- all of them ------------------------------------------------------------------------------
  */
-static void add_second(const PtEncoder *e, PtRng *rng, PtProposal *to, uint32_t i, bool *placed) {
+/* Beside what it reads. Two inputs of one node stand in one order. */
+static void set_second(PtProposal *to, uint32_t i, uint32_t number) {
   uint32_t *slot = &to->input[2 * i];
-  slot[1] = pick_input(e->p, rng, i, placed);
+  slot[1] = number;
   if (slot[1] && slot[0] > slot[1]) {
     uint32_t first = slot[0];
     slot[0] = slot[1];
@@ -143,32 +144,67 @@ static void add_second(const PtEncoder *e, PtRng *rng, PtProposal *to, uint32_t 
   }
 }
 
+/* Any node that has room for it. */
+static bool place_second(const PtEncoder *e, PtRng *rng, PtProposal *to, uint32_t input,
+                         double *odds) {
+  const PtPopulateProblem *p = e->p;
+  for (uint32_t i = 0; i < p->n; i++)
+    odds[i] = i >= p->inputs[input].from && e->nodes[i].second && !to->more[i] &&
+              to->input[2 * i + 1] == 0;
+  size_t i = pt_rng_weighted(rng, odds, p->n);
+  if (i < p->n)
+    set_second(to, (uint32_t)i, input + 1);
+  return i < p->n;
+}
+
+/* Those that come last have the least choice. */
+static void place_left(const PtEncoder *e, PtRng *rng, bool many, PtProposal *to, bool *placed,
+                       uint32_t *extra) {
+  const PtPopulateProblem *p = e->p;
+  g_autofree double *odds = g_new0(double, p->n + 1);
+  for (;;) {
+    uint32_t last = p->n_inputs, n = 0;
+    for (uint32_t k = 0; k < p->n_inputs; k++) {
+      bool later = last == p->n_inputs || p->inputs[k].from > p->inputs[last].from;
+      if (placed[k] || (!later && p->inputs[k].from < p->inputs[last].from))
+        continue;
+      n = later ? 1 : n + 1;
+      if (later || pt_rng_below(rng, n) == 0)
+        last = k;
+    }
+    if (last == p->n_inputs)
+      return;
+    placed[last] = true;
+    if (place_second(e, rng, to, last, odds))
+      *extra -= *extra > 0;
+    else if (many)
+      add_left(e, rng, to, last, placed);
+  }
+}
+
 void pt_place_inputs(const PtEncoder *e, PtRng *rng, bool many, PtProposal *to) {
   const PtPopulateProblem *p = e->p;
   g_autofree bool *placed = g_new0(bool, p->n_inputs + 1);
   g_autoptr(GArray) second = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-  uint32_t left = 0, extra = p->extra;
+  uint32_t extra = p->extra;
   forget_inputs(to);
   for (uint32_t k = 0; k < p->n_inputs; k++)
     placed[k] = p->inputs[k].optional;
   for (uint32_t k = 0; many && k < p->n_many; k++)
-    extra -= read_many(e, rng, to, p->many[k], placed) && extra > 0;
-  for (uint32_t i = 0; i < p->n; i++) {
-    if (to->more[i])
-      continue;
-    if (e->nodes[i].first)
+    if (read_many(e, rng, to, p->many[k], placed))
+      extra -= extra > 0;
+  for (uint32_t i = 0; i < p->n; i++)
+    if (e->nodes[i].first && !to->more[i])
       to->input[2 * i] = pick_input(p, rng, i, placed);
-    if (e->nodes[i].second)
+  place_left(e, rng, many, to, placed, &extra);
+  for (uint32_t i = 0; i < p->n; i++)
+    if (e->nodes[i].second && !to->more[i] && to->input[2 * i + 1] == 0)
       g_array_append_val(second, i);
-  }
-  for (uint32_t k = 0; k < p->n_inputs; k++)
-    left += !placed[k];
   pt_rng_shuffle(rng, second->data, second->len, sizeof(uint32_t));
-  for (guint k = 0; k < second->len && k < left + extra; k++)
-    add_second(e, rng, to, g_array_index(second, uint32_t, k), placed);
-  for (uint32_t k = 0; many && k < p->n_inputs; k++)
-    if (!placed[k])
-      add_left(e, rng, to, k, placed);
+  for (guint k = 0; k < second->len && k < extra; k++) {
+    uint32_t i = g_array_index(second, uint32_t, k);
+    set_second(to, i, pick_input(p, rng, i, placed));
+  }
 }
 
 bool pt_inputs_have_room(const PtEncoder *e) {

@@ -79,6 +79,21 @@ static PtTopology *perturbed(const PtTopology *real, PtRng *rng) {
   return t;
 }
 
+/* What stays stands between what is replaced. */
+static void stage(const Making *m, uint32_t index, PtTopology *t, PtRng *rng) {
+  g_autoptr(GArray) from = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+  g_autoptr(GArray) before = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+  bool within = false;
+  pt_walk_maker_border(m->maker, index, t->n, from, before);
+  for (guint i = 0; i < from->len; i++)
+    within |= g_array_index(from, uint32_t, i) > 0;
+  for (guint i = 0; i < before->len; i++)
+    within |= g_array_index(before, uint32_t, i) < t->n;
+  if (within)
+    pt_topology_stage(t, (const uint32_t *)(const void *)from->data, from->len,
+                      (const uint32_t *)(const void *)before->data, before->len, rng);
+}
+
 static void draw_topologies(size_t index, void *data) {
   Making *m = data;
   Bucket *b = &m->buckets[index];
@@ -101,6 +116,7 @@ static void draw_topologies(size_t index, void *data) {
     limit_degrees(b->topologies->pdata[i], b->outline.arities, rng);
     pt_topology_adjust(b->topologies->pdata[i], b->outline.n_outputs, b->outline.n, rng);
     limit_degrees(b->topologies->pdata[i], b->outline.arities, rng);
+    stage(m, (uint32_t)index, b->topologies->pdata[i], rng);
   }
   g_mutex_lock(&m->lock);
   pt_progress(&m->progress, "drawing topologies", ++m->done, m->reals->len);

@@ -113,6 +113,12 @@ uint32_t pt_topology_max_size(const PtTopologyModel *model);
  * nobody reads is an output; sources <= max_sources, those that have nothing but inputs to read. */
 void pt_topology_adjust(PtTopology *topology, uint32_t n_outputs, uint32_t max_sources, PtRng *rng);
 
+/* Numbers the nodes anew where the interface comes and goes within the piece: input k is there for
+ * nodes from[k] on, output k is made by a node before[k] (n: any). Sources come as late and sinks
+ * as early as that; a sink that is late for every output gets a reader. */
+void pt_topology_stage(PtTopology *topology, const uint32_t *from, uint32_t n_from,
+                       const uint32_t *before, uint32_t n_before, PtRng *rng);
+
 /* Alg. 1, lines 2-8: the window of width beta that holds the real piece's features at an even
  * place. */
 typedef struct PtWindow {

@@ -11,6 +11,19 @@ static uint32_t scaled(uint32_t at, uint32_t all, uint32_t n) {
   return CLAMP(to, 1, n - 1);
 }
 
+void pt_walk_maker_border(const PtWalkMaker *m, uint32_t index, uint32_t n, GArray *from,
+                          GArray *before) {
+  const PtMakerSite *site = &m->sites[index];
+  for (guint i = 0; site->real && i < site->in->len; i++) {
+    uint32_t at = scaled(g_array_index(site->in, PtMakerBorder, i).at, site->n_moves, n);
+    g_array_append_val(from, at);
+  }
+  for (guint i = 0; site->real && i < site->out->len; i++) {
+    uint32_t at = scaled(g_array_index(site->out, PtMakerBorder, i).at, site->n_moves, n);
+    g_array_append_val(before, at);
+  }
+}
+
 typedef struct Filling {
   const PtWalkMaker *m;
   const PtMakerSite *site;

@@ -105,6 +105,10 @@ typedef struct PtWalkOutline {
   uint64_t arities;             /* bit i: there are operators with i operands */
 } PtWalkOutline;
 void pt_walk_maker_outline(const PtWalkMaker *maker, uint32_t i, PtWalkOutline *outline);
+/* Appends uint32_t: for each input the first of n nodes that may read it, for each output the first
+ * that may not make it. */
+void pt_walk_maker_border(const PtWalkMaker *maker, uint32_t i, uint32_t n, GArray *from,
+                          GArray *before);
 /* Makes piece i ready for `draws`; once, before it is filled. Thread-safe for different i. */
 void pt_walk_maker_guide(PtWalkMaker *maker, uint32_t i, bool at_random);
 /* A piece made so. */

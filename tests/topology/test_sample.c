@@ -150,6 +150,32 @@ static void check_company(const PtTopologyModel *model, const PtTopology *real) 
   g_assert_cmpuint(g_hash_table_size(distinct), >=, 4);
 }
 
+/* What comes late is read late, what goes early is made early, and no sink is too late. */
+static void test_stage(void) {
+  static const uint32_t from[] = {0, 3}, before[] = {6, 3}, soon[] = {2, 4};
+  g_autoptr(PtRng) rng = rng_new("stage");
+  for (int i = 0; i < 50; i++) {
+    g_autoptr(PtTopology) two = pt_topology_new(6), fork = pt_topology_new(4);
+    for (uint32_t k = 0; k < 4; k++)
+      pt_topology_add(two, k, k + 2); /* two chains, one place apart */
+    pt_topology_sort(two);
+    pt_topology_stage(two, from, 2, before, 2, rng);
+    g_assert_true(pt_topology_check(two));
+    g_assert_cmpuint(two->edges->len, ==, 4);
+    for (guint e = 0; e < 4; e++) { /* one after the other */
+      g_assert_cmpuint(pt_topology_edge(two, e).from, ==, e + (e >= 2));
+      g_assert_cmpuint(pt_topology_edge(two, e).to, ==, e + 1 + (e >= 2));
+    }
+    pt_topology_add(fork, 0, 1);
+    pt_topology_add(fork, 1, 2);
+    pt_topology_add(fork, 1, 3);
+    pt_topology_sort(fork);
+    pt_topology_stage(fork, from, 1, soon, 2, rng);
+    g_assert_true(pt_topology_check(fork));
+    g_assert_cmpuint(pt_topology_sinks(fork), ==, 1); /* two sinks, but one late output */
+  }
+}
+
 /* A residual block, a single node, a pair, an odd one: a star. */
 static void test_shipped(void) {
   g_autoptr(GError) error = NULL;
@@ -183,6 +209,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/topology/sample/window", test_window);
   g_test_add_func("/topology/sample/weights", test_weights);
   g_test_add_func("/topology/sample/adjust", test_adjust);
+  g_test_add_func("/topology/sample/stage", test_stage);
   g_test_add_func("/topology/sample/shipped", test_shipped);
   return g_test_run();
 }
