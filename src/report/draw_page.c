@@ -9,6 +9,7 @@
 #define FRAME 5.0
 #define LEGEND 26.0 /* height of the line with the colours */
 #define MARK "#1a8f3c"
+#define ASPECT 1.6 /* of a screen */
 
 static void picture_free(void *data) {
   PtPicture *picture = data;
@@ -131,6 +132,22 @@ static double lay_out(const GPtrArray *pictures, double width, double *x, double
   return top + row + 2 * FRAME + GAP;
 }
 
+/* As many in the first row as makes the whole largest on a screen. */
+static double best_width(const GPtrArray *pictures, double least, double *x, double *y) {
+  double width = GAP, best = 0, least_size = INFINITY;
+  for (guint i = 0; i < pictures->len; i++) {
+    double widest;
+    width += cell(pictures->pdata[i]);
+    double wide = MAX(width, least), height = lay_out(pictures, wide, x, y, &widest);
+    double size = MAX(MAX(widest, least), ASPECT * height);
+    if (size < least_size) {
+      least_size = size;
+      best = wide;
+    }
+  }
+  return best;
+}
+
 static void append_number(GString *s, const char *name, double value) {
   char text[G_ASCII_DTOSTR_BUF_SIZE];
   g_string_append_printf(s, " %s=\"%s\"", name, g_ascii_formatd(text, sizeof text, "%.1f", value));
@@ -149,10 +166,20 @@ static double legend_width(const char *name) {
   return 30 + 6.2 * (double)strlen(name);
 }
 
-static void add_legend(GString *s) {
+static bool has_colour(const PtDrawing *drawing, const char *colour) {
+  g_autofree char *fill = g_strdup_printf("fill=\"%s\"", colour);
+  for (guint i = 0; i < drawing->pictures->len; i++)
+    if (strstr(((const PtPicture *)drawing->pictures->pdata[i])->body, fill))
+      return true;
+  return false;
+}
+
+static void add_legend(GString *s, const PtDrawing *drawing) {
   const char *name, *colour;
   double x = GAP;
   for (uint32_t i = 0; pt_draw_legend(i, &name, &colour); i++) {
+    if (!has_colour(drawing, colour))
+      continue;
     g_autofree char *style =
         g_strdup_printf("fill=\"%s\" stroke=\"#888888\" stroke-width=\"0.5\"", colour);
     add_rectangle(s, x, 8, 12, 12, style);
@@ -166,16 +193,11 @@ static void add_legend(GString *s) {
 char *pt_draw_svg(const PtDrawing *drawing) {
   guint n = drawing->pictures->len;
   g_autofree double *x = g_new0(double, n + 1), *y = g_new0(double, n + 1);
-  double area = 0, widest = 0, height = 0, width = 0, legend = 2 * GAP;
+  double widest = 0, height = 0, width = 0, legend = 2 * GAP;
   const char *name, *colour;
   for (uint32_t i = 0; pt_draw_legend(i, &name, &colour); i++)
-    legend += legend_width(name);
-  for (guint i = 0; i < n; i++) {
-    const PtPicture *p = drawing->pictures->pdata[i];
-    area += cell(p) * (p->height + 2 * FRAME + GAP);
-    widest = MAX(widest, cell(p));
-  }
-  width = MAX(MAX(widest + 2 * GAP, sqrt(area * 1.8)), legend);
+    legend += has_colour(drawing, colour) ? legend_width(name) : 0;
+  width = best_width(drawing->pictures, legend, x, y);
   height = lay_out(drawing->pictures, width, x, y, &widest);
   width = MAX(widest, legend);
   GString *s = g_string_new("<svg xmlns=\"http://www.w3.org/2000/svg\" "
@@ -184,7 +206,7 @@ char *pt_draw_svg(const PtDrawing *drawing) {
   append_number(s, "height", height);
   g_string_append_printf(s, ">\n<title>%s</title>\n", drawing->title);
   add_rectangle(s, 0, 0, width, height, "fill=\"white\"");
-  add_legend(s);
+  add_legend(s, drawing);
   for (guint i = 0; i < n; i++) {
     const PtPicture *p = drawing->pictures->pdata[i];
     const char *plain = "fill=\"none\" stroke=\"#cccccc\"";

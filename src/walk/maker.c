@@ -60,8 +60,8 @@ PtWalkMaker *pt_walk_maker_new(PtWalkModel *model, GPtrArray *pieces, bool at_ra
     if (!site->real)
       continue;
     pt_maker_find_widths(m, site);
-    site->operators = pt_walk_operators_for(model->library, site->uses, m->own,
-                                            pt_maker_ranks_of(site), site->face->opset, at_random);
+    site->operators = pt_walk_operators_for(model->library, site->uses, m->own, site->real,
+                                            pt_maker_ranks_of(site), at_random);
   }
   return m;
 }

@@ -6,6 +6,9 @@
 #define PER_TOKEN 3 /* variants of one operator */
 #define OPERATORS 64
 #define ANY_OPERATORS 256
+#define ROWS 64 /* of operators that are known by types alone */
+#define TYPES 48
+#define SIZES 40
 #define RARE 0.002 /* of all uses: rarer ones are left to who has them */
 #define OWN 4.0    /* an operator seen in the model counts as so many in the corpus */
 
@@ -284,7 +287,7 @@ bool pt_walk_operator(const PtWalkTemplate *t, uint32_t id, PtOperator *op) {
   op->commutes = op->dense = false;
   op->anchor[0] = -1;
   if (t->kind != PT_WALK_OPAQUE)
-    return !t->dense && t->n_data == 1; /* types: those seen */
+    return !t->dense && t->n_data == 1; /* types: those of the piece */
   op->out = pt_finite_of(&t->out[0]);
   bool data = pt_walk_is_data(&t->out[0]);
   for (uint32_t i = 0; i < t->n_data; i++) {
@@ -297,16 +300,6 @@ bool pt_walk_operator(const PtWalkTemplate *t, uint32_t id, PtOperator *op) {
 
 /* ---- those that suit a piece ------------------------------------------------------------------
  */
-static void see_types(PtTemplateUse *use, const PtWalkType *in, const PtWalkType *out) {
-  for (uint32_t i = 0; i < use->n_seen; i++)
-    if (pt_walk_same(&use->seen[i][0], in) && pt_walk_same(&use->seen[i][1], out))
-      return;
-  if (use->n_seen == G_N_ELEMENTS(use->seen))
-    return;
-  use->seen[use->n_seen][0] = *in;
-  use->seen[use->n_seen++][1] = *out;
-}
-
 void pt_walk_count_uses(GArray *counts, const PtWalkState *s, double times) {
   for (uint32_t i = 0; i < s->n; i++) {
     const PtWalkNode *n = &s->nodes[i];
@@ -319,18 +312,18 @@ void pt_walk_count_uses(GArray *counts, const PtWalkState *s, double times) {
     PtTemplateUse *use = &g_array_index(counts, PtTemplateUse, n->template);
     int32_t rank = pt_walk_ref_type(s, s->refs[n->in])->rank;
     use->by_rank[CLAMP(rank, 0, PT_WALK_RANK)] += times;
-    if (pt_walk_at(s, i)->kind > PT_WALK_FLATTEN && n->n_in == 1)
-      see_types(use, pt_walk_ref_type(s, s->refs[n->in]), &n->type);
   }
 }
 
 typedef struct Ranked {
   uint32_t template;
-  double score, own;
+  double score, own, here;
 } Ranked;
 
 static int by_score(const void *a, const void *b) {
-  const Ranked *x = a, *y = b; /* all that the model has comes first */
+  const Ranked *x = a, *y = b; /* all that the piece has comes first, then what the model has */
+  if ((x->here > 0) != (y->here > 0))
+    return x->here > 0 ? -1 : 1;
   if ((x->own > 0) != (y->own > 0))
     return x->own > 0 ? -1 : 1;
   return x->score > y->score   ? -1
@@ -366,23 +359,92 @@ static void share_weights(GArray *operators) {
   pt_map64_clear(&all);
 }
 
+/* ---- operators by the types of a piece --------------------------------------------------------
+ */
+/* What room populate has no rule for is a row for each type of the piece's values that it takes. */
+typedef struct ByType {
+  GArray *types; /* PtWalkType: of the piece, and what comes out */
+  GArray *sizes; /* int32_t: all there are in them */
+  guint rows;
+} ByType;
+
+static bool add_sizes(ByType *b, const PtWalkType *t) {
+  guint before = b->sizes->len;
+  for (int32_t d = 0; d < t->rank; d++) {
+    bool known = false;
+    for (guint i = 0; i < b->sizes->len; i++)
+      known |= g_array_index(b->sizes, int32_t, i) == t->dims[d];
+    if (!known)
+      g_array_append_val(b->sizes, t->dims[d]);
+  }
+  bool fits = b->sizes->len <= SIZES;
+  if (!fits)
+    g_array_set_size(b->sizes, before);
+  return fits;
+}
+
+/* False: there are enough. */
+static bool add_type(ByType *b, const PtWalkType *t) {
+  for (guint i = 0; i < b->types->len; i++)
+    if (pt_walk_same(&g_array_index(b->types, PtWalkType, i), t))
+      return true;
+  if (!pt_walk_is_data(t) || b->types->len == TYPES || !add_sizes(b, t))
+    return false;
+  g_array_append_vals(b->types, t, 1);
+  return true;
+}
+
+static ByType by_type_new(const PtWalkState *s) {
+  ByType b = {g_array_new(FALSE, FALSE, sizeof(PtWalkType)),
+              g_array_new(FALSE, FALSE, sizeof(int32_t)), 0};
+  for (uint32_t i = 0; i < s->face->n_in; i++)
+    (void)add_type(&b, &s->face->in[i]);
+  for (uint32_t i = 0; i < s->n; i++)
+    (void)add_type(&b, &s->nodes[i].type);
+  return b;
+}
+
+static bool add_sizes_of(ByType *b, const PtWalkTemplate *opaque) {
+  bool fits = add_sizes(b, &opaque->out[0]);
+  for (uint32_t i = 0; fits && i < opaque->n_data; i++)
+    fits = add_sizes(b, &opaque->in[i]);
+  return fits;
+}
+
+static void add_rows(ByType *b, const PtWalkTemplate *t, PtOperator *op, GArray *operators) {
+  guint n = b->types->len;
+  for (guint i = 0; i < n && b->rows < ROWS; i++) {
+    PtWalkType x = g_array_index(b->types, PtWalkType, i), out;
+    if (!pt_walk_infer(t, 0, (const PtWalkType *[]){&x}, &out) || !add_type(b, &out))
+      continue;
+    op->in[0] = pt_finite_of(&x);
+    op->out = pt_finite_of(&out);
+    g_array_append_vals(operators, op, 1);
+    b->rows++;
+  }
+}
+
 GArray *pt_walk_operators_for(const PtWalkLibrary *library, const GArray *corpus, const GArray *own,
-                              uint32_t ranks, int64_t opset, bool any) {
+                              const PtWalkState *piece, uint32_t ranks, bool any) {
   GArray *operators = g_array_new(FALSE, TRUE, sizeof(PtOperator));
   g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(Ranked));
+  g_autoptr(GArray) here = g_array_new(FALSE, TRUE, sizeof(PtTemplateUse));
+  ByType by_type = by_type_new(piece);
   PtMap64 of_token = {0};
   double uses = 0;
+  pt_walk_count_uses(here, piece, 1);
   for (uint32_t i = 0; i < library->templates->len; i++) {
     const PtWalkTemplate *t = pt_walk_template(library, i);
-    Ranked r = {.template = i, .own = uses_at(own, i, ranks)};
+    Ranked r = {i, 0, uses_at(own, i, ranks), uses_at(here, i, ranks)};
     r.score = any ? 1 : uses_at(corpus, i, ranks) + OWN * r.own;
     uses += r.score;
     bool by_types = t->kind == PT_WALK_OPAQUE || t->kind > PT_WALK_FLATTEN;
-    if (r.score > 0 && of_opset(t, opset) && (!by_types || r.own > 0))
+    if (r.score > 0 && of_opset(t, piece->face->opset) && (!by_types || r.own > 0))
       g_array_append_val(all, r);
   }
   g_array_sort(all, by_score);
-  for (guint i = 0; i < all->len && operators->len < (any ? ANY_OPERATORS : OPERATORS); i++) {
+  for (guint i = 0;
+       i < all->len && operators->len < (any ? ANY_OPERATORS : OPERATORS) + by_type.rows; i++) {
     const Ranked *r = &g_array_index(all, Ranked, i);
     const PtWalkTemplate *t = pt_walk_template(library, r->template);
     PtOperator op;
@@ -390,20 +452,18 @@ GArray *pt_walk_operators_for(const PtWalkLibrary *library, const GArray *corpus
     bool rare = any ? *seen >= 1 : *seen >= PER_TOKEN || r->score < RARE * uses;
     if ((rare && (any || r->own == 0)) || !pt_walk_operator(t, r->template, &op))
       continue;
+    if (t->kind == PT_WALK_OPAQUE && !add_sizes_of(&by_type, t))
+      continue;
     ++*seen;
     op.weight = r->score;
-    if (t->kind <= PT_WALK_FLATTEN) {
+    if (t->kind <= PT_WALK_FLATTEN)
       g_array_append_val(operators, op);
-      continue;
-    }
-    const PtTemplateUse *use = &g_array_index(own, PtTemplateUse, r->template);
-    for (uint32_t k = 0; k < use->n_seen; k++) {
-      op.in[0] = pt_finite_of(&use->seen[k][0]);
-      op.out = pt_finite_of(&use->seen[k][1]);
-      g_array_append_val(operators, op);
-    }
+    else
+      add_rows(&by_type, t, &op, operators);
   }
   pt_map64_clear(&of_token);
+  g_array_unref(by_type.types);
+  g_array_unref(by_type.sizes);
   share_weights(operators);
   return operators;
 }
