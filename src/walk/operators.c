@@ -359,6 +359,17 @@ static void share_weights(GArray *operators) {
   pt_map64_clear(&all);
 }
 
+/* A normalization's scale of one number, as it is, is for one channel: another number of them does
+ * not run. */
+static bool is_for_one_channel(const PtWalkTemplate *t) {
+  return g_str_equal(t->op, "InstanceNormalization") && t->n_slots > 1 &&
+         t->slots[1].kind == PT_SLOT_REAL;
+}
+
+static bool is_by_types(const PtWalkTemplate *t) {
+  return t->kind > PT_WALK_FLATTEN || is_for_one_channel(t);
+}
+
 /* ---- operators by the types of a piece --------------------------------------------------------
  */
 /* What room populate has no rule for is a row for each type of the piece's values that it takes. */
@@ -415,7 +426,8 @@ static void add_rows(ByType *b, const PtWalkTemplate *t, PtOperator *op, GArray 
   guint n = b->types->len;
   for (guint i = 0; i < n && b->rows < ROWS; i++) {
     PtWalkType x = g_array_index(b->types, PtWalkType, i), out;
-    if (!pt_walk_infer(t, 0, (const PtWalkType *[]){&x}, &out) || !add_type(b, &out))
+    if ((is_for_one_channel(t) && x.dims[1] != 1) ||
+        !pt_walk_infer(t, 0, (const PtWalkType *[]){&x}, &out) || !add_type(b, &out))
       continue;
     op->in[0] = pt_finite_of(&x);
     op->out = pt_finite_of(&out);
@@ -438,7 +450,7 @@ GArray *pt_walk_operators_for(const PtWalkLibrary *library, const GArray *corpus
     Ranked r = {i, 0, uses_at(own, i, ranks), uses_at(here, i, ranks)};
     r.score = any ? 1 : uses_at(corpus, i, ranks) + OWN * r.own;
     uses += r.score;
-    bool by_types = t->kind == PT_WALK_OPAQUE || t->kind > PT_WALK_FLATTEN;
+    bool by_types = t->kind == PT_WALK_OPAQUE || is_by_types(t);
     if (r.score > 0 && of_opset(t, piece->face->opset) && (!by_types || r.own > 0))
       g_array_append_val(all, r);
   }
@@ -456,10 +468,13 @@ GArray *pt_walk_operators_for(const PtWalkLibrary *library, const GArray *corpus
       continue;
     ++*seen;
     op.weight = r->score;
-    if (t->kind <= PT_WALK_FLATTEN)
+    if (!is_by_types(t))
       g_array_append_val(operators, op);
-    else
+    else {
+      op.rule = PT_RULE_TABLE;
+      op.anchor[0] = -1;
       add_rows(&by_type, t, &op, operators);
+    }
   }
   pt_map64_clear(&of_token);
   g_array_unref(by_type.types);
