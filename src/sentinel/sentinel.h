@@ -38,10 +38,11 @@ bool pt_sentinel_make(PtSentinelMode mode, PtGraph *real, GPtrArray *siblings, P
 /* ---- mode walk: all buckets of a model at once, as their style is that of all its pieces ------
  */
 typedef struct PtSentinelWalk PtSentinelWalk;
-/* reals: PtGraph, borrowed. path: the trained file, NULL: the one shipped. steps: r, 0: the default.
+/* reals: PtGraph, borrowed. path: the trained file, NULL: the one shipped. steps: r, 0: the
+ * default.
  */
-PtSentinelWalk *pt_sentinel_walk_new(GPtrArray *reals, const char *path, uint32_t k,
-                                     uint32_t steps, const PtSeed *seed, unsigned threads,
+PtSentinelWalk *pt_sentinel_walk_new(GPtrArray *reals, const char *path, uint32_t k, uint32_t steps,
+                                     const PtSeed *seed, unsigned threads,
                                      const PtProgress *progress, GError **error);
 void pt_sentinel_walk_free(PtSentinelWalk *walk);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtSentinelWalk, pt_sentinel_walk_free)

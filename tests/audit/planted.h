@@ -24,8 +24,9 @@ Piece planted_edit(const Piece *piece, PtRng *rng, uint32_t edits);
 PtGraph *planted_graph(const Piece *piece, const char *prefix);
 /* A bucket in random order, the first of the pieces the real one. files: prefix of the real one's
  * names, or NULL: no files; "" : files alike. */
-#define PLANTED_LONGER "longer" /* as files: names alike, but the real one's file has a note more  \
-                                 */
+#define PLANTED_LONGER                                                                             \
+  "longer" /* as files: names alike, but the real one's file has a note more                       \
+            */
 void planted_bucket(PtCase *target, const Piece *pieces, uint32_t n, PtRng *rng, const char *files);
 
 #endif

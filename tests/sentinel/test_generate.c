@@ -12,7 +12,8 @@ static PtSentinelGenerator *begin(PtSentinelMode mode, GPtrArray *pieces, uint32
   g_autoptr(GError) error = NULL;
   PtSeed seed;
   pt_seed_init(&seed, seed_text);
-  PtSentinelGenerator *g = pt_sentinel_generator_new(mode, pieces, k, 0, &seed, threads, NULL, &error);
+  PtSentinelGenerator *g =
+      pt_sentinel_generator_new(mode, pieces, k, 0, &seed, threads, NULL, &error);
   g_assert_no_error(error);
   return g;
 }
