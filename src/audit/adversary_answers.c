@@ -20,30 +20,6 @@ static double value_of(float count) {
   return MIN((double)count, 4);
 }
 
-/* Operators that at least three families show. */
-static GHashTable *common(GPtrArray *targets) {
-  g_autoptr(GHashTable) last = g_hash_table_new(NULL, NULL), times = g_hash_table_new(NULL, NULL);
-  GHashTable *columns = g_hash_table_new(NULL, NULL);
-  guint count = 0;
-  for (guint i = 0; i < targets->len; i++) {
-    const PtCase *t = targets->pdata[i];
-    for (guint k = 0; k < t->sights->len; k++) {
-      const PtSparse *s = &((const PtSight *)t->sights->pdata[k])->answer_ops;
-      for (uint32_t f = 0; f < s->n; f++) {
-        void *id = GSIZE_TO_POINTER((gsize)s->id[f]);
-        if (GPOINTER_TO_UINT(g_hash_table_lookup(last, id)) == t->family + 1)
-          continue;
-        g_hash_table_insert(last, id, GUINT_TO_POINTER(t->family + 1));
-        guint n = GPOINTER_TO_UINT(g_hash_table_lookup(times, id)) + 1;
-        g_hash_table_insert(times, id, GUINT_TO_POINTER(n));
-        if (n == 3)
-          g_hash_table_insert(columns, id, GUINT_TO_POINTER(++count));
-      }
-    }
-  }
-  return columns;
-}
-
 /* z[n * NUMBERS] */
 static void deviations(const PtCase *t, uint32_t b, double *z) {
   uint32_t n = t->buckets[b].n;
@@ -66,8 +42,9 @@ static void deviations(const PtCase *t, uint32_t b, double *z) {
 
 static void *train(const PtTraining *training) {
   Linear *l = g_new0(Linear, 1);
-  l->columns = common(training->targets);
-  guint count = NUMBERS + g_hash_table_size(l->columns);
+  uint32_t count;
+  l->columns = pt_common_features(training->targets, offsetof(PtSight, answer_ops), 3, &count);
+  count += NUMBERS;
   l->weights = g_new0(double, count);
   PtLogit *logit = pt_logit_new(count);
   g_autoptr(GArray) room = g_array_new(FALSE, FALSE, sizeof(double));
@@ -136,13 +113,8 @@ static void write_state(const void *state, GByteArray *out) {
 
 static void *read_state(PtReader *r) {
   Linear *l = g_new0(Linear, 1);
-  l->columns = pt_take_table(r, (uint32_t)MIN(r->size / sizeof(double), UINT32_MAX));
+  l->columns = pt_take_columns(r);
   guint n = g_hash_table_size(l->columns);
-  GHashTableIter iter;
-  void *column;
-  g_hash_table_iter_init(&iter, l->columns);
-  while (g_hash_table_iter_next(&iter, NULL, &column))
-    r->ok &= GPOINTER_TO_UINT(column) <= n;
   l->weights = g_new0(double, (gsize)NUMBERS + n);
   for (guint i = 0; r->ok && i < NUMBERS + n; i++)
     l->weights[i] = pt_take_double(r);

@@ -352,12 +352,7 @@ static void write_state(const void *state, GByteArray *out) {
 static void *read_state(PtReader *r) {
   Network *net = g_new0(Network, 1);
   net->rich = pt_take_u32(r) != 0;
-  net->words = pt_take_table(r, (uint32_t)MIN(r->size, UINT32_MAX));
-  GHashTableIter iter;
-  void *id;
-  g_hash_table_iter_init(&iter, net->words);
-  while (g_hash_table_iter_next(&iter, NULL, &id))
-    r->ok &= GPOINTER_TO_UINT(id) <= g_hash_table_size(net->words);
+  net->words = pt_take_columns(r);
   PtSeed seed;
   pt_seed_init(&seed, "read");
   g_autoptr(PtRng) rng = pt_rng_new(&seed, "network", 0);

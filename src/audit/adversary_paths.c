@@ -14,15 +14,15 @@ static void *key(uint64_t id) {
   return GSIZE_TO_POINTER((gsize)id);
 }
 
-/* Features that at least four models show, counted once a family of near-duplicates. */
-GHashTable *pt_common_features(GPtrArray *targets, uint32_t least, uint32_t *count) {
+GHashTable *pt_common_features(GPtrArray *targets, size_t sparse, uint32_t least, uint32_t *count) {
   g_autoptr(GHashTable) last = g_hash_table_new(NULL, NULL), times = g_hash_table_new(NULL, NULL);
   g_autoptr(GPtrArray) order = g_ptr_array_new();
   GHashTable *columns = g_hash_table_new(NULL, NULL);
   for (guint i = 0; i < targets->len; i++) {
     const PtCase *t = targets->pdata[i];
     for (guint k = 0; k < t->sights->len; k++) {
-      const PtSparse *s = &((const PtSight *)t->sights->pdata[k])->features;
+      const PtSparse *s =
+          (const PtSparse *)(const void *)((const char *)t->sights->pdata[k] + sparse);
       for (uint32_t f = 0; f < s->n; f++) {
         void *id = key(s->id[f]);
         if (GPOINTER_TO_UINT(g_hash_table_lookup(last, id)) == t->family + 1)
@@ -48,7 +48,7 @@ static float value_of(float count) {
 static void *train(const PtTraining *training) {
   uint32_t count;
   Linear *l = g_new0(Linear, 1);
-  l->columns = pt_common_features(training->targets, 3, &count);
+  l->columns = pt_common_features(training->targets, offsetof(PtSight, features), 3, &count);
   l->weights = g_new0(double, (gsize)count + 1);
   PtLogit *logit = pt_logit_new(count);
   for (guint i = 0; i < training->targets->len; i++) {
@@ -90,14 +90,9 @@ static void write_state(const void *state, GByteArray *out) {
 
 static void *read_state(PtReader *r) {
   Linear *l = g_new0(Linear, 1);
-  l->columns = pt_take_table(r, (uint32_t)MIN(r->size / sizeof(float), UINT32_MAX));
+  l->columns = pt_take_columns(r);
   guint n = g_hash_table_size(l->columns);
   const uint8_t *data = pt_take(r, n * sizeof(float));
-  GHashTableIter iter;
-  void *column;
-  g_hash_table_iter_init(&iter, l->columns);
-  while (g_hash_table_iter_next(&iter, NULL, &column))
-    r->ok &= GPOINTER_TO_UINT(column) <= n;
   l->weights = g_new0(double, (gsize)n + 1);
   for (guint i = 0; data && r->ok && i < n; i++) {
     float w;

@@ -148,7 +148,8 @@ static void grow(Trees *x, const GArray *rows, const GArray *labels) {
 static void *train(const PtTraining *training) {
   Trees *x = trees_new();
   for (uint32_t least = 4;; least++) {
-    x->columns = pt_common_features(training->targets, least, &x->counts);
+    x->columns =
+        pt_common_features(training->targets, offsetof(PtSight, features), least, &x->counts);
     if (x->counts <= MOST_COUNTS || least > 30)
       break;
     g_hash_table_unref(x->columns);

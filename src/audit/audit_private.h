@@ -202,6 +202,7 @@ const uint8_t *pt_take(PtReader *reader, size_t size); /* NULL: there is not as 
 uint32_t pt_take_u32(PtReader *reader);
 double pt_take_double(PtReader *reader);
 GHashTable *pt_take_table(PtReader *reader, uint32_t most); /* numbers up to `most` */
+GHashTable *pt_take_columns(PtReader *reader); /* numbers up to how many entries it has */
 
 /* ---- adversaries -------------------------------------------------------------------------------
  */
@@ -242,8 +243,9 @@ extern const PtAdversary pt_adversary_centre, pt_adversary_edge, pt_adversary_st
     pt_adversary_numbers, pt_adversary_paths, pt_adversary_trees, pt_adversary_paper,
     pt_adversary_network, pt_adversary_tuples;
 
-/* Features that show in at least `least` families: id -> column + 1; how many. */
-GHashTable *pt_common_features(GPtrArray *targets, uint32_t least, uint32_t *count);
+/* What shows in at least `least` families, of the sights' PtSparse at that offset: id -> column +
+ * 1; how many. */
+GHashTable *pt_common_features(GPtrArray *targets, size_t sparse, uint32_t least, uint32_t *count);
 
 /* ---- whole tuples ------------------------------------------------------------------------------
  * A tuple has one candidate of each bucket. */

@@ -174,21 +174,14 @@ uint32_t pt_lab_model(const PtLab *w, const char *name) {
 /* Topologies of a generator's own pieces, learned as `proteus train` does. */
 static bool learn_topologies(const PtLab *w, const char *pieces, const char *out, GError **error) {
   g_autoptr(PtCorpus) corpus = pt_corpus_open(pieces, error);
-  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free);
-  for (uint32_t i = 0; corpus && i < pt_corpus_size(corpus); i++) {
-    const PtGraph *piece = pt_corpus_piece(corpus, i, error);
-    PtTopology *topology = piece ? pt_topology_of_graph(piece) : NULL;
-    if (!topology)
-      return false; /* the reader refuses cycles, and has said so */
-    g_ptr_array_add(all, topology);
-  }
+  g_autoptr(GPtrArray) all = corpus ? pt_corpus_topologies(corpus, error) : NULL;
   g_autofree char *checkpoint = g_strconcat(out, ".state", NULL);
   PtTopologyTrainOptions options = {.epochs = EPOCHS,
                                     .threads = w->threads,
                                     .checkpoint = checkpoint,
                                     .resume = true,
                                     .progress = w->progress};
-  g_autoptr(PtTopologyModel) model = corpus ? pt_topology_train(all, &options, NULL, error) : NULL;
+  g_autoptr(PtTopologyModel) model = all ? pt_topology_train(all, &options, NULL, error) : NULL;
   bool ok = model && pt_topology_model_write(model, out, error);
   if (ok)
     (void)unlink(checkpoint);

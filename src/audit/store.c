@@ -80,6 +80,15 @@ GHashTable *pt_take_table(PtReader *r, uint32_t most) {
   }
   return table;
 }
+GHashTable *pt_take_columns(PtReader *r) {
+  GHashTable *columns = pt_take_table(r, UINT32_MAX);
+  GHashTableIter iter;
+  void *column;
+  g_hash_table_iter_init(&iter, columns);
+  while (g_hash_table_iter_next(&iter, NULL, &column))
+    r->ok &= GPOINTER_TO_UINT(column) <= g_hash_table_size(columns);
+  return columns;
+}
 
 /* ---- the file -------------------------------------------------------------------------------- */
 static void put_calibration(GByteArray *out, const PtCalibration *how) {

@@ -32,15 +32,7 @@ static bool make_pieces(PtTrain *t, const char *path, GError **error) {
 static GPtrArray *topologies_of(PtTrain *t, GError **error) {
   g_autofree char *path = in_folder(t, "pieces.bin");
   g_autoptr(PtCorpus) corpus = pt_corpus_open(path, error);
-  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free);
-  for (uint32_t i = 0; corpus && i < pt_corpus_size(corpus); i++) {
-    const PtGraph *piece = pt_corpus_piece(corpus, i, error);
-    PtTopology *topology = piece ? pt_topology_of_graph(piece) : NULL;
-    if (!topology)
-      return NULL; /* the reader refuses cycles, and has said so */
-    g_ptr_array_add(all, topology);
-  }
-  return corpus ? g_steal_pointer(&all) : NULL;
+  return corpus ? pt_corpus_topologies(corpus, error) : NULL;
 }
 
 static bool make_topologies(PtTrain *t, const char *path, GError **error) {

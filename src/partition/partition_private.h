@@ -96,6 +96,11 @@ static inline uint32_t pt_find(PtQuotient *q, uint32_t x) {
   return x;
 }
 
+/* At least the live edges of a cluster, both ways. */
+static inline uint64_t pt_quotient_degree(const PtQuotient *q, uint32_t x) {
+  return (uint64_t)q->out_count[x] + q->in_count[x];
+}
+
 #define PT_NO_BUDGET UINT32_MAX
 /* Merges two clusters, in any order. PT_NONE, and nothing done, if that would make a cycle or if
  * finding out takes more than `budget` steps; else the merged cluster, whose edges are free of

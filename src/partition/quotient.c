@@ -297,7 +297,7 @@ static void tidy_edges(PtQuotient *q, uint32_t r) {
 /* A hub's many edges are gone through when they are twice as many as the last time, not at each
  * merge. */
 static bool untidy(const PtQuotient *q, uint32_t r) {
-  uint64_t edges = (uint64_t)q->out_count[r] + q->in_count[r];
+  uint64_t edges = pt_quotient_degree(q, r);
   return edges <= PT_HUB_EDGES || edges > 2 * (uint64_t)q->tidied[r];
 }
 

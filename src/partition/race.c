@@ -76,17 +76,10 @@ static void enter(PtTrial *t, uint32_t e) {
   heap_push(t, (PtEntry){t->time[e], e});
 }
 
-static bool is_hub(const PtQuotient *q, uint32_t a, uint32_t b) {
-  return (uint64_t)q->out_count[a] + q->in_count[a] + q->out_count[b] + q->in_count[b] >
-         PT_HUB_EDGES;
-}
-
 /* t->around: the edges of the one that has fewer. */
 static void edges_of_lesser(PtTrial *t, uint32_t a, uint32_t b) {
   const PtQuotient *q = t->q;
-  uint64_t a_edges = (uint64_t)q->out_count[a] + q->in_count[a],
-           b_edges = (uint64_t)q->out_count[b] + q->in_count[b];
-  uint32_t lesser = a_edges < b_edges ? a : b;
+  uint32_t lesser = pt_quotient_degree(q, a) < pt_quotient_degree(q, b) ? a : b;
   g_array_set_size(t->around, 0);
   for (uint32_t e = q->out_head[lesser]; e != PT_NONE; e = q->edges[e].next_out)
     g_array_append_val(t->around, e);
@@ -98,7 +91,7 @@ static void edges_of_lesser(PtTrial *t, uint32_t a, uint32_t b) {
  * only the other's, as the hub's many wait already. */
 static void merge(PtTrial *t, uint32_t a, uint32_t b) {
   PtQuotient *q = t->q;
-  bool hub = is_hub(q, a, b);
+  bool hub = pt_quotient_degree(q, a) + pt_quotient_degree(q, b) > PT_HUB_EDGES;
   if (hub)
     edges_of_lesser(t, a, b);
   uint32_t merged = pt_quotient_merge(q, a, b, t->budget);

@@ -4,6 +4,7 @@
 #include "sentinel/corpus_private.h"
 
 #include "onnx/onnx.h"
+#include "topology/topology.h"
 
 #include <string.h>
 
@@ -127,4 +128,16 @@ PtGraph *pt_corpus_piece(PtCorpus *corpus, uint32_t i, GError **error) {
   PtGraph *piece = corpus->pieces[i];
   g_mutex_unlock(&corpus->lock);
   return piece;
+}
+
+GPtrArray *pt_corpus_topologies(PtCorpus *corpus, GError **error) {
+  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free);
+  for (uint32_t i = 0; i < pt_corpus_size(corpus); i++) {
+    const PtGraph *piece = pt_corpus_piece(corpus, i, error);
+    PtTopology *topology = piece ? pt_topology_of_graph(piece) : NULL;
+    if (!topology)
+      return NULL; /* the reader refuses cycles, and has said so */
+    g_ptr_array_add(all, topology);
+  }
+  return g_steal_pointer(&all);
 }

@@ -22,6 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtCorpus, pt_corpus_free)
 uint32_t pt_corpus_size(const PtCorpus *corpus);
 /* Read and kept on first use; owned by the corpus; thread-safe. */
 PtGraph *pt_corpus_piece(PtCorpus *corpus, uint32_t i, GError **error);
+/* PtTopology of each piece, for pt_topology_train. Caller frees. */
+GPtrArray *pt_corpus_topologies(PtCorpus *corpus, GError **error);
 /* Makes the file from a folder of ONNX models (skeletons will do), but for those in `exclude`:
  * names without ".onnx", NULL-terminated, or NULL. */
 bool pt_corpus_build(const char *folder, const char *const *exclude, const char *path,

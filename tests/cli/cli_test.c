@@ -26,6 +26,16 @@ char *test_path(const char *name) {
   return g_build_filename(test_folder(), name, NULL);
 }
 
+void test_add_model(const char *name) {
+  g_autofree char *from = g_build_filename(g_getenv("PT_TEST_SOURCE"), "corpus", name, NULL);
+  g_autofree char *models = test_path("models"), *to = g_build_filename(models, name, NULL);
+  g_autofree char *data = NULL;
+  gsize size;
+  g_assert_true(pt_dir_make(models, NULL));
+  g_assert_true(g_file_get_contents(from, &data, &size, NULL));
+  g_assert_true(g_file_set_contents(to, data, (gssize)size, NULL));
+}
+
 guint test_count_files(const char *path) {
   g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
   guint count = 0;

@@ -15,6 +15,8 @@ typedef struct Ran {
 const char *test_folder(void);
 void test_folder_remove(void);
 char *test_path(const char *name); /* in the folder */
+/* Copies one of the corpus into its folder "models". */
+void test_add_model(const char *name);
 /* Names in the folder or one below it. */
 guint test_count_files(const char *folder);
 

@@ -5,16 +5,6 @@
 
 #include <string.h>
 
-static void add_model(const char *name) {
-  g_autofree char *from = g_build_filename(g_getenv("PT_TEST_SOURCE"), "corpus", name, NULL);
-  g_autofree char *folder = test_path("models"), *to = g_build_filename(folder, name, NULL);
-  g_autofree char *data = NULL;
-  gsize size;
-  g_assert_true(pt_dir_make(folder, NULL));
-  g_assert_true(g_file_get_contents(from, &data, &size, NULL));
-  g_assert_true(g_file_set_contents(to, data, (gssize)size, NULL));
-}
-
 /* The key, caller frees. */
 static char *quiz(const char *out, const char *seed, const char *work) {
   g_autoptr(Ran) r = ran("audit", "--quiz", out, "--corpus", "models", "--work", work, "--seed",
@@ -47,10 +37,10 @@ static void test_quiz(void) {
     g_test_skip("there is no dot");
     return;
   }
-  add_model("squeezenet1_1.onnx");
-  add_model("resnet18.onnx");
-  add_model("vgg16_bn.onnx");
-  add_model("mnasnet1_0.onnx");
+  test_add_model("squeezenet1_1.onnx");
+  test_add_model("resnet18.onnx");
+  test_add_model("vgg16_bn.onnx");
+  test_add_model("mnasnet1_0.onnx");
   g_autofree char *key = quiz("a.html", "seven", "work"), *again = quiz("b.html", "seven", "work"),
                   *other = quiz("c.html", "eight", "work");
   g_assert_cmpuint(strlen(key), ==, 20);

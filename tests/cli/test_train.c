@@ -13,16 +13,6 @@
 static const char *const files[] = {"pieces.bin", "topology.bin", "walk.bin", "train.json",
                                     "loss.svg"};
 
-static void add_model(const char *name) {
-  g_autofree char *from = g_build_filename(g_getenv("PT_TEST_SOURCE"), "corpus", name, NULL);
-  g_autofree char *folder = test_path("models"), *to = g_build_filename(folder, name, NULL);
-  g_autofree char *data = NULL;
-  gsize size;
-  g_assert_true(pt_dir_make(folder, NULL));
-  g_assert_true(g_file_get_contents(from, &data, &size, NULL));
-  g_assert_true(g_file_set_contents(to, data, (gssize)size, NULL));
-}
-
 static void assert_same(const char *a, const char *b) {
   for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
     g_autofree char *folder_a = test_path(a), *folder_b = test_path(b);
@@ -54,9 +44,9 @@ static void kill_one(void) {
 }
 
 static void test_resumed(void) {
-  add_model("resnet18.onnx");
-  add_model("squeezenet1_1.onnx");
-  add_model("mnasnet1_0.onnx");
+  test_add_model("resnet18.onnx");
+  test_add_model("squeezenet1_1.onnx");
+  test_add_model("mnasnet1_0.onnx");
   g_autoptr(Ran) whole = ran("train", "--corpus", "models", "-o", "whole", "--exclude",
                              "mnasnet1_0", "--epochs", EPOCHS, "-j", "3", "--json", NULL);
   g_assert_cmpint(whole->status, ==, 0);
