@@ -34,6 +34,7 @@ struct PtSentinelGenerator {
   PtTopologyModel *topologies;
   PtSentinelWalk *walk; /* for those that are missing, or NULL */
   GPtrArray *reals;     /* borrowed graphs */
+  PtScalars *scalars;
   PtSentinelMode mode;
   uint32_t k, wanted, round;
   PtSeed seed;
@@ -214,6 +215,7 @@ PtSentinelGenerator *pt_sentinel_generator_new(PtSentinelMode mode, GPtrArray *r
   PtSentinelGenerator *m = g_new0(PtSentinelGenerator, 1);
   *m = (PtSentinelGenerator){
       .reals = g_ptr_array_ref(reals), .mode = mode, .k = k, .wanted = k + spare};
+  m->scalars = pt_scalars_new(reals);
   g_mutex_init(&m->lock);
   m->seed = pt_seed_derive(seed, "generate", 0);
   if (progress)
@@ -261,6 +263,7 @@ void pt_sentinel_generator_free(PtSentinelGenerator *m) {
   pt_walk_maker_free(m->maker);
   pt_walk_model_free(m->model);
   pt_topology_model_free(m->topologies);
+  pt_scalars_free(m->scalars);
   g_ptr_array_unref(m->reals);
   g_mutex_clear(&m->lock);
   g_free(m);
@@ -279,6 +282,9 @@ static void write_from(const Making *m, uint32_t i, guint j, GPtrArray *out) {
   g_hash_table_add(b->written, g_memdup2(&own, sizeof own));
   for (; j < b->made->len; j++) {
     g_autoptr(PtGraph) g = pt_walk_maker_write(m->maker, i, b->made->pdata[j]);
+    g_autoptr(PtRng) rng = pt_rng_new(&m->seed, "scalars", (uint64_t)i << 32 | j);
+    if (g)
+      pt_scalars_mend(m->scalars, g, rng);
     if (g && pt_judge(&judge, g))
       g_ptr_array_add(out, g_steal_pointer(&g));
   }

@@ -79,7 +79,7 @@ bool pt_attr_fits(const PtNode *node, const PtAttr *attr, int64_t opset, bool *d
   return !*drop || says_nothing(n, attr);
 }
 
-static void drop_attr(PtNode *node, uint32_t at) {
+void pt_drop_attr_at(PtNode *node, uint32_t at) {
   memmove(&node->attrs[at], &node->attrs[at + 1], sizeof(PtAttr) * (node->n_attrs - at - 1));
   node->n_attrs--;
 }
@@ -102,7 +102,7 @@ static void fit_node(PtGraph *g, PtNodeId id, const PtNode *like) {
     PtNode *node = pt_node(g, id);
     const PtAttr *attr = &node->attrs[a];
     if (!pt_node_attr(like, attr->name) && says_nothing(find(node->op_type, attr->name), attr))
-      drop_attr(node, a);
+      pt_drop_attr_at(node, a);
   }
   int32_t rank = pt_value(g, pt_node(g, id)->inputs[0])->type.rank;
   uint32_t axes = rank > 2 && rank <= PT_FACE_RANK ? (uint32_t)rank - 2 : 0;

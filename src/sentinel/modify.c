@@ -23,6 +23,7 @@ typedef struct Maker {
   PtFace face;
   bool has_face;
   PtStyle style;
+  PtScalars *scalars; /* of the real pieces */
   PtCorpus *corpus;
   GArray *donors; /* Donor, nearest first; the model's own among them */
   PtRng *rng;
@@ -138,8 +139,10 @@ static PtGraph *finish(Maker *m, PtDraft *d, uint32_t edits, bool strict) {
     g_clear_pointer(&ready, pt_graph_unref);
   if (ready && strict && pt_style_strange(&m->style, ready, 0) > 0 && pt_rng_below(m->rng, 12) > 0)
     g_clear_pointer(&ready, pt_graph_unref);
-  if (ready)
+  if (ready) {
     pt_keep_habits(ready, &m->style);
+    pt_scalars_mend(m->scalars, ready, m->rng);
+  }
   if (ready && !pt_judge(&m->judge, ready))
     g_clear_pointer(&ready, pt_graph_unref);
   return ready;
@@ -206,6 +209,14 @@ static PtGraph *make_one(Maker *m) {
   return NULL;
 }
 
+static PtScalars *scalars_of(PtGraph *real, const GPtrArray *siblings) {
+  g_autoptr(GPtrArray) pieces = g_ptr_array_new();
+  g_ptr_array_add(pieces, real);
+  for (guint i = 0; siblings && i < siblings->len; i++)
+    g_ptr_array_add(pieces, siblings->pdata[i]);
+  return pt_scalars_new(pieces);
+}
+
 bool pt_sentinel_make(PtSentinelMode mode, PtGraph *real, GPtrArray *siblings, PtCorpus *corpus,
                       uint32_t k, PtRng *rng, GPtrArray *out, uint32_t *made, GError **error) {
   *made = 0;
@@ -222,6 +233,7 @@ bool pt_sentinel_make(PtSentinelMode mode, PtGraph *real, GPtrArray *siblings, P
   uint64_t own = pt_sentinel_hash(real);
   g_hash_table_add(m.judge.seen, g_memdup2(&own, sizeof own));
   pt_style_of(&m.style, real, siblings);
+  m.scalars = scalars_of(real, siblings);
   find_donors(&m, siblings);
   for (; *made < k; ++*made) {
     PtGraph *g = make_one(&m);
@@ -231,6 +243,7 @@ bool pt_sentinel_make(PtSentinelMode mode, PtGraph *real, GPtrArray *siblings, P
   }
   g_array_unref(m.donors);
   pt_style_clear(&m.style);
+  pt_scalars_free(m.scalars);
   g_hash_table_unref(m.judge.seen);
   return true;
 }

@@ -77,6 +77,7 @@ uint32_t pt_style_strange(const PtStyle *style, const PtGraph *graph, PtNodeId f
 /* habits.c: nodes get the attributes that the model's have where they say nothing, and no others of
  * that kind. */
 void pt_keep_habits(PtGraph *graph, const PtStyle *style);
+void pt_drop_attr_at(PtNode *node, uint32_t at);
 /* False if the attribute is of a later opset and says something; *drop: of a later opset. */
 bool pt_attr_fits(const PtNode *node, const PtAttr *attr, int64_t opset, bool *drop);
 
@@ -184,12 +185,13 @@ bool pt_draft_finish(PtDraft *draft);
 /* A copy in topological order with short names and without weights' data. */
 PtGraph *pt_rebuild(const PtGraph *graph, bool strip);
 
-/* scalars.c: single floats where the model has such. */
+/* scalars.c: single floats, and epsilons that are attributes, where the model has such. */
 typedef struct PtScalars PtScalars;
 PtScalars *pt_scalars_new(const GPtrArray *pieces); /* PtGraph: the model's real pieces */
 void pt_scalars_free(PtScalars *scalars);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtScalars, pt_scalars_free)
-/* Those that the model has nowhere at such a place are drawn from what it has there. */
+/* Those that the model has nowhere at such a place are drawn from what it has there; where it has
+ * none: epsilons are one, and no factor or offset does nothing. */
 void pt_scalars_mend(const PtScalars *scalars, PtGraph *graph, PtRng *rng);
 
 /* judge.c */
