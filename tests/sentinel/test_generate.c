@@ -3,7 +3,7 @@
 #include "common.h"
 
 typedef struct Tally {
-  uint32_t wanted, made, walked, nodes;
+  uint32_t wanted, made, walked, nodes, normalizations;
   double likeness; /* of operators, to the real pieces */
 } Tally;
 
@@ -57,6 +57,25 @@ static double likeness(GHashTable *x, GHashTable *y) {
   return xx > 0 && yy > 0 ? xy * xy / (xx * yy) : 0;
 }
 
+/* Scale and offset are as many numbers as there are channels: GroupNormalization of one group is
+ * exported with a scale of one number, which fits one channel only, and does not run with more. */
+static uint32_t check_normalizations(const PtGraph *g, const char *what) {
+  uint32_t found = 0;
+  for (PtNodeId i = 0; i < pt_graph_n_nodes(g); i++) {
+    const PtNode *node = pt_node(g, i);
+    if (!pt_op_is(node, "InstanceNormalization"))
+      continue;
+    int64_t channels = pt_value(g, node->inputs[0])->type.dims[1].size;
+    for (uint32_t k = 1; k < 3; k++) {
+      const PtTensor *t = pt_value(g, node->inputs[k])->constant;
+      if (t && channels >= 0 && t->dims[0] != channels)
+        g_error("%s: %d numbers for %d channels", what, (int)t->dims[0], (int)channels);
+    }
+    found++;
+  }
+  return found;
+}
+
 /* most: so many of its pieces, evenly spread; 0: all. */
 static Tally check_model(const char *model, PtSentinelMode mode, uint32_t most, uint32_t k) {
   g_autoptr(GPtrArray) pieces = test_pieces(model, 0);
@@ -76,6 +95,8 @@ static Tally check_model(const char *model, PtSentinelMode mode, uint32_t most, 
     for (uint32_t i = 0; i < out->len; i++) {
       g_autofree char *what = g_strdup_printf("%s, piece %u, sentinel %u", model, p, i);
       test_sentinel(out->pdata[i], pieces->pdata[p], what);
+      if (i < generated)
+        tally.normalizations += check_normalizations(out->pdata[i], what);
       if (i < generated)
         count_operators(ours, out->pdata[i]);
       tally.nodes += pt_graph_n_nodes(out->pdata[i]);
@@ -106,11 +127,13 @@ static void test_sequences(void) {
   g_assert_cmpuint(t.walked * 2, <=, t.made);
 }
 
-/* The likelihood does what it is for: opcodes at random look otherwise. */
+/* The likelihood does what it is for: opcodes at random look otherwise. Normalizations among them,
+ * or it was in vain to check these. */
 static void test_random(void) {
   Tally t = check_model("resnet18.onnx", PT_MODE_RANDOM, 0, 4);
   g_assert_cmpuint(t.made, ==, t.wanted);
   g_assert_cmpfloat(t.likeness, <, 0.7);
+  g_assert_cmpuint(t.normalizations, >, 0);
 }
 
 static void test_same_seed(void) {
