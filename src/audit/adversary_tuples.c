@@ -8,13 +8,15 @@
 #include <math.h>
 #include <string.h>
 
-#define COLUMNS (2 * PT_LIKENESS) /* with one candidate of each other bucket; with all of them */
 #define L2 0.02
 #define TUNING 48   /* particles */
 #define SCORING 256 /* likewise */
 #define LEAST 1e-3  /* nats a bucket that held-out models must gain */
 #define MOST 8000   /* candidates: the matrix of pairs has their square */
 #define FLOOR 1e-4
+
+/* With one candidate of each other bucket; with all of them. */
+enum { COLUMNS = 2 * PT_LIKENESS };
 
 static const double strengths[] = {0, 0.1, 0.2, 0.35, 0.5, 0.7, 1, 1.4, 2};
 

@@ -149,7 +149,7 @@ static void refine(const PtSight *v, uint64_t *label, uint64_t *next, uint64_t *
 
 static void labels(PtSight *v, List *features, double *kinds) {
   List l = {0};
-  g_autofree uint64_t *label = g_new(uint64_t, (gsize)v->n + 1),
+  g_autofree uint64_t *label = g_new0(uint64_t, (gsize)v->n + 1),
                       *next = g_new(uint64_t, (gsize)v->n + 1),
                       *after = g_new(uint64_t, (gsize)v->n + 1);
   for (uint32_t i = 0; i < v->n; i++)
@@ -229,7 +229,7 @@ static void plain_labels(PtSight *v) {
   List l = {0};
   g_autofree bool *shown = g_new0(bool, (gsize)v->n + 1);
   PtSight plain = see_through(v, shown);
-  g_autofree uint64_t *label = g_new(uint64_t, (gsize)v->n + 1),
+  g_autofree uint64_t *label = g_new0(uint64_t, (gsize)v->n + 1),
                       *next = g_new(uint64_t, (gsize)v->n + 1),
                       *after = g_new(uint64_t, (gsize)v->n + 1);
   for (uint32_t i = 0; i < v->n; i++)
@@ -293,7 +293,7 @@ static void distances(const PtSight *v, double *diameter, double *components) {
   for (uint32_t i = 0; i < n; i++)
     start[i + 1] += start[i];
   g_autofree uint32_t *at = g_memdup2(start, (gsize)(n + 1) * sizeof *start),
-                      *to = g_new(uint32_t, 2 * (gsize)m + 1),
+                      *to = g_new0(uint32_t, 2 * (gsize)m + 1),
                       *queue = g_new(uint32_t, (gsize)n + 1), *far = g_new(uint32_t, (gsize)n + 1);
   for (uint32_t i = 0; i < n; i++)
     for (uint32_t k = 0; k < v->nodes[i].n_in; k++) {

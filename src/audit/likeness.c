@@ -137,10 +137,10 @@ void pt_desk_free(PtDesk *desk) {
 }
 
 static void lay(PtDesk *desk, uint32_t a) {
-  const Signs *old = desk->lies == PT_NONE ? NULL : &desk->likeness->signs[desk->lies];
-  const Signs *s = &desk->likeness->signs[a];
-  for (uint32_t k = 0; old && k < old->n; k++)
-    desk->count[old->at[k]] = 0;
+  const Signs *signs = desk->likeness->signs, *s = &signs[a];
+  if (desk->lies != PT_NONE)
+    for (uint32_t k = 0; k < signs[desk->lies].n; k++)
+      desk->count[signs[desk->lies].at[k]] = 0;
   for (uint32_t k = 0; k < s->n; k++)
     desk->count[s->at[k]] = s->count[k];
   desk->lies = a;

@@ -73,7 +73,7 @@ bool pt_tuples_exact(const PtTuples *t, const uint32_t *tuple, double strength, 
     return false;
   uint32_t size = size_of(t);
   g_autofree uint32_t *x = g_new(uint32_t, (gsize)t->n + 1);
-  g_autofree Sum *of = g_new(Sum, (gsize)size + 1);
+  g_autofree Sum *of = g_new0(Sum, (gsize)size + 1);
   Sum all = {-INFINITY, 0};
   for (uint32_t i = 0; i < size; i++)
     of[i] = all;

@@ -188,9 +188,7 @@ static void one_use(const Plan *p, const PtNode *node, uint32_t input, const PtT
   default:
     break;
   }
-  if (strstr(node->op_type, "Gather") && input == 0)
-    take(out, (Finding){.use = USE_TABLE});
-  else if (pt_op_is(node, "PRelu"))
+  if ((strstr(node->op_type, "Gather") && input == 0) || pt_op_is(node, "PRelu"))
     take(out, (Finding){.use = USE_TABLE});
   else if (op->flags & (PT_OP_PASSES | PT_OP_ELEMENTWISE))
     for (uint32_t i = 0; i < node->n_outputs; i++) {

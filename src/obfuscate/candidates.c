@@ -20,7 +20,7 @@ void pt_random_hex(PtRng *rng, char out[33]) {
   static const char digits[] = "0123456789abcdef";
   uint8_t bytes[16];
   pt_rng_bytes(rng, bytes, sizeof bytes);
-  for (unsigned i = 0; i < 16; i++) {
+  for (size_t i = 0; i < 16; i++) {
     out[2 * i] = digits[bytes[i] >> 4];
     out[2 * i + 1] = digits[bytes[i] & 15];
   }

@@ -136,7 +136,7 @@ static bool import_value(PtReader *reader, PtBinding binding, PtGraph *graph, Pt
     *id = binding.id;
     return true;
   }
-  PtValueId outer;
+  PtValueId outer = PT_NONE;
   if (!graph->parent)
     return pt_onnx_fail(reader, error, PT_ERR_INTERNAL, "a value is read outside of its graph");
   if (!import_value(reader, binding, graph->parent, &outer, error))

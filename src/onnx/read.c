@@ -14,7 +14,7 @@ bool pt_onnx_fail(const PtReader *reader, GError **error, PtErrorCode code, cons
   g_autofree char *text = g_strdup_vprintf(format, args);
   va_end(args);
   if (strlen(text) > 700) /* a name may be megabytes */
-    strcpy(text + 690, "...");
+    memcpy(text + 690, "...", sizeof "...");
   g_autofree char *valid = g_utf8_make_valid(text, -1);
   g_set_error(error, PT_ONNX_ERROR, code, "%s: %s", reader->label, valid);
   return false;

@@ -6,8 +6,8 @@
 
 static const uint8_t no_elements[1];
 
-static bool header(PtReader *reader, PtGraph *graph, const Onnx__TensorProto *proto,
-                   PtTensor **tensor, const char *what, GError **error) {
+static bool header_is_valid(PtReader *reader, const Onnx__TensorProto *proto, const char *what,
+                            GError **error) {
   if (!proto->has_data_type || proto->data_type <= PT_DTYPE_UNDEFINED ||
       proto->data_type >= PT_DTYPE_COUNT)
     return pt_onnx_fail(reader, error, PT_ERR_INPUT, "%s has the unknown element type %d", what,
@@ -18,12 +18,20 @@ static bool header(PtReader *reader, PtGraph *graph, const Onnx__TensorProto *pr
   if (proto->segment)
     return pt_onnx_fail(reader, error, PT_ERR_UNSUPPORTED,
                         "%s is stored in segments; save the model again without them", what);
-  *tensor =
-      pt_graph_tensor(graph, (PtDtype)proto->data_type, (uint32_t)proto->n_dims, proto->dims, NULL);
-  if (!*tensor || (*tensor)->count > INT64_MAX / 16)
-    return pt_onnx_fail(reader, error, PT_ERR_INPUT, "%s has more elements than memory can hold",
-                        what);
   return true;
+}
+
+/* A tensor without its elements; NULL with an error. */
+static PtTensor *header(PtReader *reader, PtGraph *graph, const Onnx__TensorProto *proto,
+                        const char *what, GError **error) {
+  if (!header_is_valid(reader, proto, what, error))
+    return NULL;
+  PtTensor *tensor =
+      pt_graph_tensor(graph, (PtDtype)proto->data_type, (uint32_t)proto->n_dims, proto->dims, NULL);
+  if (tensor && tensor->count <= INT64_MAX / 16)
+    return tensor;
+  pt_onnx_fail(reader, error, PT_ERR_INPUT, "%s has more elements than memory can hold", what);
+  return NULL;
 }
 
 /* The typed field that the element type is stored in, and how many entries it needs for `count`
@@ -142,8 +150,8 @@ static bool no_data(PtReader *reader, const PtTensor *tensor, const char *what, 
 
 PtTensor *pt_onnx_tensor(PtReader *reader, PtGraph *graph, const Onnx__TensorProto *proto,
                          const char *what, GError **error) {
-  PtTensor *tensor = NULL;
-  if (!header(reader, graph, proto, &tensor, what, error))
+  PtTensor *tensor = header(reader, graph, proto, what, error);
+  if (!tensor)
     return NULL;
   const size_t given = proto->n_float_data + proto->n_int32_data + proto->n_string_data +
                        proto->n_int64_data + proto->n_double_data + proto->n_uint64_data;

@@ -29,20 +29,12 @@ bool pt_dim_merge(PtDim a, PtDim b, PtDim *out) {
 }
 
 bool pt_dim_broadcast(PtDim a, PtDim b, PtDim *out) {
-  if (a.size == 1)
-    *out = b;
-  else if (b.size == 1)
-    *out = a;
-  else if (a.size >= 0 && b.size >= 0) {
-    if (a.size != b.size)
-      return false;
-    *out = a;
-  } else if (a.size >= 0)
-    *out = a;
-  else if (b.size >= 0)
-    *out = b;
-  else
+  if (a.size >= 0 && b.size >= 0 && a.size != b.size && a.size != 1 && b.size != 1)
+    return false;
+  if (a.size < 0 && b.size < 0)
     *out = same_symbol(a, b) ? a : pt_dim_of(-1);
+  else /* one gives way to anything, an unknown size to any other known one */
+    *out = a.size == 1 || (a.size < 0 && b.size != 1) ? b : a;
   return true;
 }
 

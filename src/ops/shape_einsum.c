@@ -32,7 +32,7 @@ static bool einsum_operand(PtGraph *graph, Einsum *e, const char *term, size_t l
       i += 2;
       continue;
     }
-    int c = term[i];
+    const uint8_t c = (uint8_t)term[i];
     if (!g_ascii_isalpha(term[i]) || dim >= x->rank)
       return false;
     PtDim d = x->dims[dim++];

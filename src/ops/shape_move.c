@@ -361,7 +361,7 @@ PT_RULE(pt_shape_pad) {
     memcpy(pads, attr, sizeof *pads * (size_t)n);
   else if (node->n_inputs > 1 && node->inputs[1] != PT_NONE) {
     const PtTensor *t = pt_value(graph, node->inputs[1])->constant;
-    n = t ? (int)pt_tensor_ints(t, pads, 2 * PT_MAX_RANK) : -1;
+    n = t ? (int)pt_tensor_ints(t, pads, G_N_ELEMENTS(pads)) : -1;
   }
   if (n < 0)
     return true;

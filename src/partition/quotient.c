@@ -401,8 +401,7 @@ bool pt_quotient_merge_set(PtQuotient *q, const uint32_t *items, uint32_t count,
     size += q->size[q->list_b[i]];
   if (size > cap && n > 1)
     return false;
-  g_autofree uint32_t *set = g_new(uint32_t, n);
-  memcpy(set, q->list_b, n * sizeof *set);
+  g_autofree uint32_t *set = g_memdup2(q->list_b, n * sizeof *set);
   /* Of a closed set, the two that come first in the order can merge, and nothing of the set lies
    * between them to be moved: one sort does. */
   sort_by_label(q, set, n);
@@ -414,7 +413,7 @@ bool pt_quotient_merge_set(PtQuotient *q, const uint32_t *items, uint32_t count,
 
 /* ---- reading off ----------------------------------------------------------------------------- */
 void pt_quotient_number(PtQuotient *q, uint32_t *of) {
-  g_autofree uint32_t *number = g_new(uint32_t, q->n + 1);
+  g_autofree uint32_t *number = g_new0(uint32_t, q->n + 1);
   uint32_t count = 0;
   for (uint32_t x = q->next[q->n]; x != q->n; x = q->next[x])
     number[x] = count++;
@@ -453,7 +452,7 @@ static int compare_work_edges(gconstpointer a, gconstpointer b) {
 
 PtQuotient *pt_quotient_compact(PtQuotient *q, uint32_t *of) {
   pt_quotient_number(q, of);
-  g_autofree uint32_t *size = g_new(uint32_t, q->alive + 1);
+  g_autofree uint32_t *size = g_new0(uint32_t, q->alive + 1);
   g_autofree uint64_t *sig = g_new(uint64_t, q->alive + 1);
   g_autoptr(GArray) edges = g_array_new(FALSE, FALSE, sizeof(PtWorkEdge));
   pt_quotient_structure(q, of, q->alive, sig);

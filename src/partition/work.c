@@ -50,11 +50,10 @@ static uint8_t side_kind(const PtWork *w, const PtNode *node, const uint8_t *bor
   for (uint32_t i = 0; i < node->n_inputs; i++) {
     if (node->inputs[i] == PT_NONE || pt_value(w->graph, node->inputs[i])->constant)
       continue;
-    if (reads_shape_only(node, i))
-      kind = 1;
-    else if (!born[node->inputs[i]])
+    const bool by_shape = reads_shape_only(node, i);
+    if (!by_shape && !born[node->inputs[i]])
       return 0;
-    else if (born[node->inputs[i]] == 1)
+    if (by_shape || born[node->inputs[i]] == 1)
       kind = 1;
   }
   if (kind == 2)

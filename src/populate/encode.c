@@ -211,7 +211,7 @@ static void add_effect(PtEncoder *e, const PtNodeVars *v, const PtEffect *f, con
   PtBundle turned[2];
   for (uint32_t k = 0; k < a->n; k++)
     site.in[k] = a->in[k];
-  bool turns = pt_operator_turns(op);
+  const bool turns = a->n == 2 && pt_operator_turns(op);
   if (turns) {
     turned[0] = chosen(e, v->swap, a->in[0], a->in[1]);
     turned[1] = chosen(e, v->swap, a->in[1], a->in[0]);

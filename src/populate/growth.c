@@ -65,6 +65,8 @@ PtSize pt_operator_size(const PtOperator *op, const PtFiniteType *const *in, con
                         uint32_t n) {
   double once[64], times[64];
   n = MIN(n, 64);
+  if (n == 0) /* nothing to go by */
+    return (PtSize){0, 0};
   for (uint32_t i = 0; i < n; i++) {
     once[i] = size[i].once;
     times[i] = size[i].times;

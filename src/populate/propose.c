@@ -284,7 +284,7 @@ void pt_wish(PtEncoder *e, const PtProposal *proposal, PtRng *rng, GArray *wishe
   const PtPopulateProblem *p = e->p;
   for (uint32_t i = 0; i < p->n; i++) {
     const PtNodeVars *v = &e->nodes[i];
-    const uint32_t *input = proposal->input + 2 * i;
+    const uint32_t *input = proposal->input + 2 * (size_t)i;
     for (uint32_t k = 0; k < 2; k++)
       if (v->input[k])
         wish(e, wishes, rng, pt_z3_eq(e, v->input[k], pt_z3_number(e, e->of_input, input[k])),

@@ -8,11 +8,10 @@
 static uint32_t value_of(PtEncoder *e, Z3_model model, Z3_ast var) {
   Z3_ast value = NULL;
   unsigned n = 0;
-  if (!Z3_model_eval(e->z3, model, var, true, &value) || !value)
-    e->failed = true;
-  else if (Z3_get_bool_value(e->z3, value) != Z3_L_UNDEF)
+  const bool known = Z3_model_eval(e->z3, model, var, true, &value) && value;
+  if (known && Z3_get_bool_value(e->z3, value) != Z3_L_UNDEF)
     n = Z3_get_bool_value(e->z3, value) == Z3_L_TRUE;
-  else if (!Z3_get_numeral_uint(e->z3, value, &n))
+  else if (!known || !Z3_get_numeral_uint(e->z3, value, &n))
     e->failed = true;
   return n;
 }

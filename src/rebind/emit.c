@@ -96,7 +96,7 @@ static PtValueId emit_pad(PtRebind *r, const PtExpr *e, PtValueId in, PtValueId 
   }
   PtNodeId id;
   if (pt_graph_opset(g, "") >= 11) {
-    PtValueId inputs[2] = {in, pt_graph_add_ints(g, pads, 2 * form->rank)};
+    PtValueId inputs[2] = {in, pt_graph_add_ints(g, pads, 2 * (size_t)form->rank)};
     return add_marked(r, "Pad", inputs, 2, out, &id);
   }
   out = add_marked(r, "Pad", &in, 1, out, &id);
@@ -139,6 +139,8 @@ static PtValueId emit_form(PtRebind *r, PtExpr *e, PtValueId out, GError **error
   const PtForm *form = &e->form;
   g_autofree PtValueId *in = g_new(PtValueId, e->n_inputs + 1);
   PtNodeId id;
+  if (e->n_inputs == 0 || form->op == PT_FORM_NONE)
+    return PT_NONE;
   for (uint32_t i = 0; i < e->n_inputs; i++)
     if ((in[i] = emit_expr(r, e->inputs[i], PT_NONE, error)) == PT_NONE)
       return PT_NONE;
@@ -160,8 +162,6 @@ static PtValueId emit_form(PtRebind *r, PtExpr *e, PtValueId out, GError **error
     out = add_marked(r, "Concat", in, e->n_inputs, out, &id);
     pt_node_set_int(g, id, "axis", form->a[0]);
     return out;
-  case PT_FORM_NONE:
-    return PT_NONE;
   default:
     out = add_marked(r, arithmetic[form->op], in, e->n_inputs, out, &id);
     if (form->op == PT_FORM_CAST)

@@ -169,7 +169,8 @@ static bool node_expand(const PtNode *node, const PtDense *inputs, PtForm *form)
 static bool node_tile(const PtNode *node, const PtDense *inputs, PtForm *form) {
   const PtDense *in = &inputs[0];
   int64_t repeats[PT_MAX_RANK];
-  if (node_ints(node, inputs, "repeats", 1, repeats) != (int)in->rank)
+  int n = node_ints(node, inputs, "repeats", 1, repeats);
+  if (n < 0 || (uint32_t)n != in->rank)
     return false;
   for (uint32_t i = 0; i < in->rank; i++) {
     if (in->dims[i] != 1 && repeats[i] != 1)

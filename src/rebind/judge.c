@@ -44,7 +44,7 @@ static bool is_of_scalars(PtRebind *r, PtDtype dtype, double x) {
   for (uint32_t i = 0; i < n; i++) {
     double c = scalars[i], root = sqrt(fabs(c));
     double derived[] = {1 / c, -c, root, 1 / root, c * c, c / 2, c * 2};
-    for (size_t k = 0; k < G_N_ELEMENTS(derived) + 2 * n; k++) {
+    for (size_t k = 0; k < G_N_ELEMENTS(derived) + 2 * (size_t)n; k++) {
       size_t other = k - G_N_ELEMENTS(derived);
       double value = k < G_N_ELEMENTS(derived) ? derived[k]
                      : other < n               ? c * scalars[other]
@@ -68,9 +68,9 @@ static bool is_plain_scalar(PtRebind *r, PtDtype dtype, double x) {
     if (size <= 65536 && size >= 1.0 / 65536 &&
         pt_ulps(dtype, pt_round_to(dtype, forms[i]), size) <= 1)
       return true;
-  for (double power = 10; power <= 1e12; power *= 10) { /* up to four digits */
-    double whole = round(x * power);
-    if (whole != 0 && fabs(whole) <= 9999 && pt_round_to(dtype, whole / power) == x)
+  for (int64_t power = 10; power <= 1000000000000; power *= 10) { /* up to four digits */
+    double whole = round(x * (double)power);
+    if (whole != 0 && fabs(whole) <= 9999 && pt_round_to(dtype, whole / (double)power) == x)
       return true;
   }
   return is_of_scalars(r, dtype, x);

@@ -142,7 +142,7 @@ static bool permuted_sample(Search *s, PtExpr *e, const int64_t *perm) {
 
 /* The same elements in another order of axes. */
 static bool try_permutations(Search *s, PtExpr *e) {
-  int64_t perm[PT_MAX_RANK], dims[PT_MAX_RANK];
+  int64_t perm[PT_MAX_RANK] = {0}, dims[PT_MAX_RANK];
   uint32_t rank = 0;
   for (uint32_t i = 0; i < e->type.rank; i++)
     if (e->type.dims[i] != 1)

@@ -166,7 +166,8 @@ static size_t grow_matmul(const PtNode *node, const PtDense *inputs) {
  * not known. */
 static size_t product_of(const PtNode *node, const PtDense *inputs, uint32_t index) {
   size_t product = 1;
-  if (index >= node->n_inputs || !inputs[index].data || inputs[index].count > 2 * PT_MAX_RANK)
+  if (index >= node->n_inputs || !inputs[index].data ||
+      inputs[index].count > (size_t)2 * PT_MAX_RANK)
     return SIZE_MAX;
   for (size_t i = 0; i < inputs[index].count; i++) {
     double x = pt_dense_at(inputs[index].dtype, inputs[index].data, i);
@@ -180,7 +181,8 @@ static size_t product_of(const PtNode *node, const PtDense *inputs, uint32_t ind
 static size_t grow_pads(const PtNode *node, const PtDense *inputs) {
   const PtDense *in = &inputs[0], *pads = &inputs[1];
   size_t count = 1;
-  if (node->n_inputs < 2 || !pads->data || pads->count != 2 * in->rank || node->n_inputs > 3)
+  if (node->n_inputs < 2 || !pads->data || pads->count != 2 * (size_t)in->rank ||
+      node->n_inputs > 3)
     return SIZE_MAX;
   for (uint32_t i = 0; i < in->rank; i++) {
     double size = (double)in->dims[i] + fabs(pt_dense_at(pads->dtype, pads->data, i)) +

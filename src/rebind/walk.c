@@ -262,12 +262,11 @@ static void start_node(Walk *walk, const PtNode *node) {
     start(walk, node, w, constant_of(r, node, 2), 1, pt_node_int(node, "group", 1));
   else if (pt_op_is(node, "Gemm"))
     start_gemm(walk, node);
-  else if (pt_op_is(node, "MatMul") && w && w->type.rank >= 2)
+  else if ((pt_op_is(node, "MatMul") && w && w->type.rank >= 2) ||
+           (pt_op_is(node, "Gather") && (w = constant_of(r, node, 0)) && w->type.rank >= 1))
     start(walk, node, w, NULL, w->type.rank - 1, 1);
   else if (pt_op_is(node, "MatMul") && (w = constant_of(r, node, 0)) && w->type.rank >= 2)
     start(walk, node, w, NULL, w->type.rank - 2, 1);
-  else if (pt_op_is(node, "Gather") && (w = constant_of(r, node, 0)) && w->type.rank >= 1)
-    start(walk, node, w, NULL, w->type.rank - 1, 1);
   else if (norm_of(r, node, &norm)) {
     Linear l = {norm.scale, NULL, (int64_t)norm.scale->type.count, 0, 1};
     l.bias = binary(r, PT_FORM_SUB, norm.beta, binary(r, PT_FORM_MUL, norm.mean, norm.scale));

@@ -366,7 +366,7 @@ static OrtValue **run(PtSession *session, PtArray *const *inputs, double *second
   OrtValue **out = g_new0(OrtValue *, session->n_outputs + 1);
   bool ok = true;
   for (uint32_t i = 0; i < session->n_inputs && ok; i++) {
-    const PtArray *a = inputs[i];
+    const PtArray *a = inputs ? inputs[i] : NULL;
     if (!a) {
       g_set_error(error, PT_RUNTIME_ERROR, PT_ERR_UNSUPPORTED, "input %s has no value",
                   session->inputs[i]);

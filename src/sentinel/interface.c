@@ -64,6 +64,7 @@ bool pt_face_assign(const PtFace *donor, const PtFace *real, PtRng *rng, uint8_t
   memset(used, 0, PT_FACE_SLOTS);
   for (int i = 0; i < donor->n_inputs; i++) {
     double best = INFINITY;
+    int chosen = -1;
     for (int j = 0; j < real->n_inputs; j++) {
       if (!alike(&donor->slot[i], &real->slot[j]))
         continue;
@@ -71,12 +72,13 @@ bool pt_face_assign(const PtFace *donor, const PtFace *real, PtRng *rng, uint8_t
                  (rng ? pt_rng_unit(rng) : 0);
       if (d < best) {
         best = d;
-        at[i] = (uint8_t)j;
+        chosen = j;
       }
     }
-    if (best == INFINITY)
+    if (chosen < 0)
       return false;
-    used[at[i]] = true;
+    at[i] = (uint8_t)chosen;
+    used[chosen] = true;
   }
   return donor->n_inputs > 0;
 }

@@ -319,13 +319,14 @@ static bool plant_inputs(Work *w, const PtNode *node, PtValueId *in) {
   return true;
 }
 
-static void fit_attributes(Work *w, PtNodeId id, const PtValueId *in) {
+static void fit_attributes(Work *w, PtNodeId id) {
   PtGraph *g = w->draft->graph;
   const PtNode *node = pt_node(g, id);
   const PtOp *op = pt_op_of(node);
   int64_t group = pt_node_int(node, "group", 1);
   if (op->op_class == PT_CLASS_CONV && group > 1 && node->n_inputs > 1) {
-    const PtType *x = pt_draft_type(w->draft, in[0]), *weight = pt_draft_type(w->draft, in[1]);
+    const PtType *x = pt_draft_type(w->draft, node->inputs[0]),
+                 *weight = pt_draft_type(w->draft, node->inputs[1]);
     if (x->rank > 2 && weight->rank > 2 && weight->dims[1].size > 0)
       pt_node_set_int(g, id, "group", x->dims[1].size / weight->dims[1].size);
   }
@@ -355,7 +356,7 @@ static bool plant(Work *w, const PtNode *node) {
       if (!drop)
         pt_node_add_attr_copy(g, id, &node->attrs[a], NULL);
     }
-    fit_attributes(w, id, in);
+    fit_attributes(w, id);
     if (!pt_draft_settle(w->draft, id))
       return false;
   }
