@@ -30,6 +30,24 @@ static bool data_in_place(const PtGraph *g) {
   return true;
 }
 
+/* A scale and an offset of one number fit one channel only: the runtime says so only when it runs,
+ * and then with sizes that may not be known now. */
+static bool scales_fit(const PtGraph *g) {
+  for (PtNodeId i = 0; i < pt_graph_n_nodes(g); i++) {
+    const PtNode *node = pt_node(g, i);
+    if (!pt_op_is(node, "InstanceNormalization"))
+      continue;
+    const PtType *x = &pt_value(g, node->inputs[0])->type;
+    int64_t channels = x->kind == PT_TYPE_TENSOR && x->rank > 1 ? x->dims[1].size : -1;
+    for (uint32_t k = 1; k < node->n_inputs; k++) {
+      const PtTensor *t = pt_value(g, node->inputs[k])->constant;
+      if (t && channels >= 0 && t->count != (uint64_t)channels)
+        return false;
+    }
+  }
+  return true;
+}
+
 /* The same graph with weights as inputs and no types but the inputs': what the runtime says of it
  * owes nothing to us, and no weight has to be made up. */
 static PtGraph *probe(const PtGraph *g) {
@@ -119,7 +137,7 @@ bool pt_judge(PtJudge *judge, PtGraph *graph) {
   if (learned(graph) > judge->weights)
     return false;
   uint64_t hash = pt_sentinel_hash(graph);
-  if (g_hash_table_contains(judge->seen, &hash) || !data_in_place(graph) ||
+  if (g_hash_table_contains(judge->seen, &hash) || !data_in_place(graph) || !scales_fit(graph) ||
       !runtime_agrees(graph, real))
     return false;
   for (uint32_t i = 0; i < real->outputs->len; i++)

@@ -106,6 +106,24 @@ static bool add_bucket(const PtRecombination *of, PtGraph *to, const PtSecretBuc
   return true;
 }
 
+/* The pieces are in the order of buckets; a file wants that of computing. */
+static bool sort_nodes(PtGraph *g, GError **error) {
+  g_autofree PtNodeId *order = g_new(PtNodeId, (gsize)pt_graph_n_nodes(g) + 1);
+  if (!pt_graph_toposort(g, order, error))
+    return false;
+  GArray *sorted = g_array_sized_new(FALSE, TRUE, sizeof(PtNode), pt_graph_n_nodes(g));
+  for (PtNodeId i = 0; i < pt_graph_n_nodes(g); i++) {
+    const PtNode *node = pt_node(g, order[i]);
+    g_array_append_val(sorted, *node);
+    for (uint32_t k = 0; k < node->n_outputs; k++)
+      if (node->outputs[k] != PT_NONE)
+        pt_value(g, node->outputs[k])->producer = i;
+  }
+  g_array_unref(g->nodes);
+  g->nodes = sorted;
+  return true;
+}
+
 PtGraph *pt_recombine(const PtRecombination *of, const uint32_t *choice, GError **error) {
   g_autoptr(PtGraph) to = pt_graph_new();
   PtGraph *model = of->model;
@@ -128,9 +146,7 @@ PtGraph *pt_recombine(const PtRecombination *of, const uint32_t *choice, GError 
     pt_graph_add_output(to, v);
   }
   pt_graph_refresh_captures(to);
-  /* the pieces are in the order of buckets; a file wants that of computing */
-  g_autofree PtNodeId *order = g_new(PtNodeId, (gsize)pt_graph_n_nodes(to) + 1);
-  return pt_graph_toposort(to, order, error) ? g_steal_pointer(&to) : NULL;
+  return sort_nodes(to, error) ? g_steal_pointer(&to) : NULL;
 }
 
 void pt_recombine_draw(const PtSecret *secret, PtRng *rng, uint32_t *choice) {
