@@ -8,8 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#define UNKNOWN_SIZE 3 /* of sizes that only running tells */
-#define STRIDE 4096    /* bytes between the noise of one weight and of the next */
+#define STRIDE 4096 /* bytes between the noise of one weight and of the next */
 
 struct PtContext {
   GPtrArray *inputs, *outputs; /* PtArray, owned */
@@ -68,28 +67,46 @@ static void ask_for(PtGraph *g, const PtGraph *model, const GPtrArray *buckets, 
   }
 }
 
-PtContext *pt_context_new(PtGraph *model, const GPtrArray *buckets, const PtNoise *noise,
-                          GBytes *noise_bytes, const PtSeed *seed) {
-  g_autoptr(PtGraph) g = with_noise(model, noise, noise_bytes);
-  g_autoptr(GArray) asked = g_array_new(FALSE, FALSE, sizeof(PtValueId));
-  PtContext *context = g_new0(PtContext, 1);
-  context->found = g_hash_table_new(NULL, NULL);
-  context->inputs = g ? pt_runtime_random_inputs(g, seed, UNKNOWN_SIZE, NULL) : NULL;
-  for (guint i = 0; context->inputs && i < context->inputs->len; i++)
-    g_hash_table_insert(context->found, GUINT_TO_POINTER(pt_graph_input(model, i) + 1),
-                        context->inputs->pdata[i]);
-  if (!context->inputs)
-    return context;
-  ask_for(g, model, buckets, asked);
+/* False if the model does not run on inputs whose free sizes are this: one that halves and doubles
+ * an image wants even ones. */
+static bool run_with(PtContext *context, PtGraph *g, PtGraph *model, const GArray *asked,
+                     int64_t size, const PtSeed *seed) {
+  g_autoptr(GPtrArray) arrays = pt_runtime_random_inputs(g, seed, size, NULL);
+  if (!arrays)
+    return false;
   /* one thread: what comes out may not depend on how many there are */
   PtSessionOptions options = {.level = PT_LEVEL_NONE, .threads = 1};
   g_autoptr(PtSession) session = asked->len ? pt_session_new(g, &options, NULL) : NULL;
   g_autofree PtArray **inputs =
-      session ? pt_session_order_inputs(session, model, context->inputs, NULL) : NULL;
-  context->outputs = inputs ? pt_session_run(session, inputs, NULL) : NULL;
-  for (guint i = 0; context->outputs && i < context->outputs->len; i++)
+      session ? pt_session_order_inputs(session, model, arrays, NULL) : NULL;
+  g_autoptr(GPtrArray) outputs = inputs ? pt_session_run(session, inputs, NULL) : NULL;
+  if (!outputs && asked->len && context->inputs)
+    return false; /* those of the first size stay */
+  for (guint i = 0; i < arrays->len; i++)
+    g_hash_table_insert(context->found, GUINT_TO_POINTER(pt_graph_input(model, i) + 1),
+                        arrays->pdata[i]);
+  for (guint i = 0; outputs && i < outputs->len; i++)
     g_hash_table_insert(context->found, GUINT_TO_POINTER(g_array_index(asked, PtValueId, i) + 1),
-                        context->outputs->pdata[i]);
+                        outputs->pdata[i]);
+  g_clear_pointer(&context->inputs, g_ptr_array_unref);
+  context->inputs = g_steal_pointer(&arrays);
+  context->outputs = g_steal_pointer(&outputs);
+  return context->outputs || asked->len == 0;
+}
+
+PtContext *pt_context_new(PtGraph *model, const GPtrArray *buckets, const PtNoise *noise,
+                          GBytes *noise_bytes, const PtSeed *seed) {
+  static const int64_t sizes[] = {3, 16, 64}; /* of what only running tells */
+  g_autoptr(PtGraph) g = with_noise(model, noise, noise_bytes);
+  g_autoptr(GArray) asked = g_array_new(FALSE, FALSE, sizeof(PtValueId));
+  PtContext *context = g_new0(PtContext, 1);
+  context->found = g_hash_table_new(NULL, NULL);
+  if (!g)
+    return context;
+  ask_for(g, model, buckets, asked);
+  for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
+    if (run_with(context, g, model, asked, sizes[i], seed))
+      break;
   return context;
 }
 

@@ -83,6 +83,53 @@ static void test_effort(void) {
   g_assert_true(pt_effort_fits(&half, &large));
 }
 
+/* Halved, doubled and joined to itself: runs only where the sizes, which are free, are even. */
+static PtGraph *even_only(void) {
+  PtGraph *g = pt_graph_new();
+  PtDim dims[] = {{-1, "batch"}, {3, NULL}, {-1, "height"}, {-1, "width"}};
+  PtType type = pt_type_tensor(g, PT_FLOAT, 4, dims);
+  const int64_t two[] = {2, 2}, four = 4;
+  const float scales[] = {1, 1, 2, 2};
+  pt_graph_set_opset(g, "", 17);
+  PtValueId x = pt_graph_add_input(g, "x", &type), half = pt_graph_add_op(g, "AveragePool", &x, 1);
+  pt_node_set_ints(g, 0, "kernel_shape", two, 2);
+  pt_node_set_ints(g, 0, "strides", two, 2);
+  PtValueId resize[] = {
+      half, PT_NONE,
+      pt_graph_add_constant(g, NULL, pt_graph_tensor_copy(g, PT_FLOAT, 1, &four, scales))};
+  PtValueId join[] = {x, pt_graph_add_op(g, "Resize", resize, 3)};
+  PtValueId out = pt_graph_add_op(g, "Concat", join, 2);
+  pt_node_set_int(g, 2, "axis", 1);
+  pt_value(g, out)->type = pt_type_tensor(
+      g, PT_FLOAT, 4, (PtDim[]){{-1, "batch"}, {6, NULL}, {-1, "height"}, {-1, "width"}});
+  pt_graph_add_output(g, pt_graph_add_op(g, "Relu", &out, 1));
+  return g;
+}
+
+static void test_context(void) {
+  g_autoptr(PtGraph) model = even_only();
+  GError *error = NULL;
+  pt_runtime_infer_types(model, &error);
+  g_assert_no_error(error);
+  g_autoptr(PtGraph) real = pt_graph_new();
+  PtValueId read = pt_node(model, 3)->inputs[0],
+            x = pt_graph_add_input(real, "x", &pt_value(model, read)->type);
+  pt_graph_add_output(real, pt_graph_add_op(real, "Relu", &x, 1));
+  g_autofree PtValueId *stands = g_new(PtValueId, pt_graph_n_values(real));
+  for (PtValueId v = 0; v < pt_graph_n_values(real); v++)
+    stands[v] = v == x ? read : PT_NONE;
+  PtBucket bucket = {.real = real, .model_value = stands};
+  g_autoptr(GPtrArray) buckets = g_ptr_array_new();
+  g_ptr_array_add(buckets, &bucket);
+  PtSeed seed;
+  pt_seed_init(&seed, "context");
+  PtContext *context = pt_context_new(model, buckets, &noise, noise_bytes, &seed);
+  g_autoptr(GPtrArray) inputs = pt_context_inputs(context, real, stands);
+  g_assert_nonnull(inputs);
+  g_assert_cmpuint(inputs->len, ==, 1);
+  pt_context_free(context);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   GError *error = NULL;
@@ -95,6 +142,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/obfuscate/trial/marks", test_marks);
   g_test_add_func("/obfuscate/trial/like-the-real-one", test_like_the_real_one);
   g_test_add_func("/obfuscate/trial/effort", test_effort);
+  g_test_add_func("/obfuscate/trial/context", test_context);
   int status = g_test_run();
   g_bytes_unref(noise_bytes);
   return status;
