@@ -135,7 +135,7 @@ static void add_left(const PtEncoder *e, PtRng *rng, PtProposal *to, uint32_t in
  */
 /* Beside what it reads. Two inputs of one node stand in one order. */
 static void set_second(PtProposal *to, uint32_t i, uint32_t number) {
-  uint32_t *slot = &to->input[2 * i];
+  uint32_t *slot = &to->input[2 * (size_t)i];
   slot[1] = number;
   if (slot[1] && slot[0] > slot[1]) {
     uint32_t first = slot[0];
@@ -195,7 +195,7 @@ void pt_place_inputs(const PtEncoder *e, PtRng *rng, bool many, PtProposal *to) 
       extra -= extra > 0;
   for (uint32_t i = 0; i < p->n; i++)
     if (e->nodes[i].first && !to->more[i])
-      to->input[2 * i] = pick_input(p, rng, i, placed);
+      to->input[2 * (size_t)i] = pick_input(p, rng, i, placed);
   place_left(e, rng, many, to, placed, &extra);
   for (uint32_t i = 0; i < p->n; i++)
     if (e->nodes[i].second && !to->more[i] && to->input[2 * i + 1] == 0)
