@@ -70,7 +70,7 @@ static void score_statistics_edge(const void *state, const PtCase *t, double *ou
 const PtAdversary pt_adversary_centre = {
     .name = "centre",
     .looks = "the candidate most like the others of its bucket (Weisfeiler-Lehman kernel)",
-    .remedy = "walk farther from the real piece (mode walk, more steps)",
+    .remedy = PT_REMEDY_WALK,
     .score = score_centre};
 const PtAdversary pt_adversary_edge = {
     .name = "edge",

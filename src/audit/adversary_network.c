@@ -392,20 +392,20 @@ static void *train_rich(const PtTraining *training) {
   return train(training, true);
 }
 
-const PtAdversary pt_adversary_paper = {.name = "paper",
-                                        .looks = "the paper's network: operators and wiring",
-                                        .remedy =
-                                            "mode walk rather than random or generate; a larger k",
-                                        .heavy = true,
-                                        .train = train_paper,
-                                        .score = score,
-                                        .free = unload,
-                                        .write = write_state,
-                                        .read = read_state};
+const PtAdversary pt_adversary_paper = {
+    .name = "paper",
+    .looks = "the paper's network: operators and wiring",
+    .remedy = "mode walk rather than random or generate; then " PT_REMEDY_FINER,
+    .heavy = true,
+    .train = train_paper,
+    .score = score,
+    .free = unload,
+    .write = write_state,
+    .read = read_state};
 const PtAdversary pt_adversary_network = {
     .name = "network",
     .looks = "the paper's network with attributes, dtypes and shapes",
-    .remedy = "a larger k; or add public models like this one to the corpus and train on it",
+    .remedy = PT_REMEDY_FINER,
     .heavy = true,
     .train = train_rich,
     .score = score,

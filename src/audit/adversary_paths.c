@@ -124,7 +124,7 @@ const PtAdversary pt_adversary_paths = {
     .name = "paths",
     .looks = "opcode paths, attributes, degrees and ratios of widths, weighed as other models "
              "taught",
-    .remedy = "a larger k; or add public models like this one to the corpus and train on it",
+    .remedy = PT_REMEDY_FINER,
     .train = train,
     .score = score,
     .free = unload,

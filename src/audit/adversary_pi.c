@@ -23,12 +23,12 @@ static void score_low(const void *state, const PtCase *t, double *out) {
 const PtAdversary pt_adversary_pi_high = {
     .name = "pi-high",
     .looks = "the candidate likeliest under the generator's own distribution",
-    .remedy = "this piece is more typical than its sentinels: more steps (r) of the walk",
+    .remedy = "this piece is more typical than its sentinels: " PT_REMEDY_WALK,
     .needs_pi = true,
     .score = score_high};
 const PtAdversary pt_adversary_pi_low = {
     .name = "pi-low",
     .looks = "the candidate least likely under the generator's own distribution",
-    .remedy = "add public models like this one to the corpus and train the generator on it",
+    .remedy = PT_REMEDY_FINER,
     .needs_pi = true,
     .score = score_low};

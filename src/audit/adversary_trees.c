@@ -266,7 +266,7 @@ static void score(const void *state, const PtCase *t, double *out) {
 const PtAdversary pt_adversary_trees = {
     .name = "trees",
     .looks = "gradient-boosted trees over numbers, paths, attributes, degrees, ratios",
-    .remedy = "a larger k; or add public models like this one to the corpus and train on it",
+    .remedy = PT_REMEDY_FINER,
     .train = train,
     .score = score,
     .free = unload,

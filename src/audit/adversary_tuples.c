@@ -305,7 +305,7 @@ static void *read_state(PtReader *r) {
 const PtAdversary pt_adversary_tuples = {
     .name = "tuples",
     .looks = "whole models: which candidates of all buckets together look like one model's",
-    .remedy = "sentinels share the model's habits too little: mode walk, or a larger k",
+    .remedy = "sentinels share the model's habits too little: mode walk, then " PT_REMEDY_FINER,
     .train = train,
     .score = score,
     .free = g_free,

@@ -58,8 +58,7 @@ static void score_gap(const void *state, const PtCase *t, double *out) {
 const PtAdversary pt_adversary_twin_near = {
     .name = "twin-near",
     .looks = "the candidate most like one of another bucket",
-    .remedy = "sentinels share the model's habits too little: mode walk, or a smaller n, so that "
-              "fewer pieces repeat",
+    .remedy = "sentinels share the model's habits too little: mode walk, then " PT_REMEDY_FINER,
     .score = score_near};
 const PtAdversary pt_adversary_twin_far = {
     .name = "twin-far",
@@ -69,6 +68,5 @@ const PtAdversary pt_adversary_twin_far = {
 const PtAdversary pt_adversary_twin_gap = {
     .name = "twin-gap",
     .looks = "the candidate like one candidate of other buckets and unlike the rest of them",
-    .remedy = "sentinels share the model's habits too little: mode walk, or a smaller n, so that "
-              "fewer pieces repeat",
+    .remedy = "sentinels share the model's habits too little: mode walk, then " PT_REMEDY_FINER,
     .score = score_gap};

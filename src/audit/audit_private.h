@@ -214,13 +214,20 @@ typedef struct PtTraining {
   PtProgress progress;
 } PtTraining;
 
+/* What was measured to help (docs/audit.md: the sweep; docs/walk.md: three times as many public
+ * models did not). */
+#define PT_REMEDY_FINER                                                                            \
+  "smaller pieces (a larger n), which buy most, or a larger k, which buys its logarithm"
+#define PT_REMEDY_WALK                                                                             \
+  "mode walk with its 4000 steps, beyond which nothing is gained; then " PT_REMEDY_FINER
+
 struct PtTuples;
 /* The door. score: a number for each candidate of the target, the higher the likelier real within
  * its bucket; deterministic. train may be NULL, then state is NULL. */
 typedef struct PtAdversary {
   const char *name;   /* one word or two, with '-' */
   const char *looks;  /* "looks at ...": what, half a line */
-  const char *remedy; /* what an owner can do about it */
+  const char *remedy; /* what an owner can do about it: only what was measured to help */
   bool needs_files, needs_pi, needs_answers;
   bool heavy; /* not in a quick audit */
   void *(*train)(const PtTraining *training);

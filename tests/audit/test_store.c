@@ -179,6 +179,20 @@ static void test_shipped(void) {
   g_assert_cmpuint(c->n_rows, >, j->seats->len);
 }
 
+/* Advice is what was measured to help. */
+static void test_remedies(void) {
+  static const char *const no_use[] = {"corpus", "public models like", "more steps", "smaller n"};
+  static const char *const finer[] = {"network", "paths", "trees", "tuples", "twin-near", "pi-low"};
+  for (uint32_t a = 0; pt_adversaries[a]; a++)
+    for (size_t i = 0; i < G_N_ELEMENTS(no_use); i++)
+      g_assert_null(strstr(pt_adversaries[a]->remedy, no_use[i]));
+  for (size_t i = 0; i < G_N_ELEMENTS(finer); i++) {
+    const char *remedy = pt_adversary_find(finer[i])->remedy;
+    const char *pieces = strstr(remedy, "a larger n"), *sentinels = strstr(remedy, "a larger k");
+    g_assert_true(pieces && sentinels && pieces < sentinels);
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   set_up();
@@ -189,6 +203,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/audit/store/counts", test_counts);
   g_test_add_func("/audit/store/files", test_files);
   g_test_add_func("/audit/store/shipped", test_shipped);
+  g_test_add_func("/audit/store/remedies", test_remedies);
   int status = g_test_run();
   g_ptr_array_unref(cases);
   g_byte_array_unref(all);
