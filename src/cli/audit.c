@@ -211,7 +211,7 @@ static int run(PtCli *cli, int argc, char **argv) {
       {"pieces", 'n', 0, G_OPTION_ARG_FILENAME, &a.n, "Pieces a model in table all (auto)", "N"},
       {"sentinels", 'k', 0, G_OPTION_ARG_FILENAME, &a.k, "Sentinels a bucket in table all (20)",
        "K"},
-      {"threads", 'j', 0, G_OPTION_ARG_FILENAME, &a.threads, "Threads (all cores)", "N"},
+      PT_CLI_THREADS(&a.threads),
       G_OPTION_ENTRY_NULL};
   g_auto(GStrv) rest = NULL, models = NULL, only = NULL;
   int status;

@@ -70,6 +70,47 @@ bool pt_cli_need(PtCli *cli, const char *option, const char *text, GError **erro
 /* The nearest of `names` (NULL at the end) to a mistyped one, or NULL. */
 const char *pt_cli_nearest(const char *typed, const char *const *names);
 
+/* ---- shared.c: options that several commands have, as rows of their tables ---- */
+#define PT_CLI_THREADS(to)                                                                         \
+  { "threads", 'j', 0, G_OPTION_ARG_FILENAME, to, "Threads (all cores)", "N" }
+#define PT_CLI_OPTIMIZED(to)                                                                       \
+  { "output", 'o', 0, G_OPTION_ARG_FILENAME, to, "The optimized model to write", "OUT.onnx" }
+
+/* How a model is hidden. */
+typedef struct PtCliHiding {
+  char *n, *k, *seed, *mode, *generator;
+} PtCliHiding;
+#define PT_CLI_HIDING(h)                                                                             \
+  {"pieces", 'n', 0, G_OPTION_ARG_FILENAME, &(h)->n, "Pieces (auto: of 8 to 16 nodes)", "N|auto"},   \
+      {"sentinels", 'k', 0, G_OPTION_ARG_FILENAME, &(h)->k, "Look-alikes a piece (20)", "K"},        \
+      {"seed", 0, 0, G_OPTION_ARG_FILENAME, &(h)->seed, "The same seed gives the same bytes", "S"},  \
+      {"mode", 0, 0, G_OPTION_ARG_FILENAME, &(h)->mode, "walk, generate, modify or random", "MODE"}, \
+  {                                                                                                  \
+    "generator", 0, 0, G_OPTION_ARG_FILENAME, &(h)->generator,                                       \
+        "What train made (the shipped one)", "DIR"                                                   \
+  }
+/* Into `options`, which borrows the texts. Before any thread is started. */
+bool pt_cli_hiding(const PtCliHiding *hiding, PtObfuscateOptions *options, GError **error);
+void pt_cli_hiding_clear(PtCliHiding *hiding);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PtCliHiding, pt_cli_hiding_clear)
+
+/* Which optimizer. */
+typedef struct PtCliOptimizer {
+  char *with, *level, *target;
+} PtCliOptimizer;
+#define PT_CLI_OPTIMIZER(o)                                                                        \
+  {"with", 0, 0, G_OPTION_ARG_FILENAME, &(o)->with, "ort, or 'command {in} {out}'", "TOOL"},       \
+      {"level", 0, 0, G_OPTION_ARG_FILENAME, &(o)->level, "ort's: basic, extended or all (all)",   \
+       "LEVEL"},                                                                                   \
+  {                                                                                                \
+    "target", 0, 0, G_OPTION_ARG_FILENAME, &(o)->target,                                           \
+        "portable (default), or native: this CPU's class only", "TARGET"                           \
+  }
+/* Likewise. */
+bool pt_cli_optimizer(const PtCliOptimizer *optimizer, PtOptimizeOptions *options, GError **error);
+void pt_cli_optimizer_clear(PtCliOptimizer *optimizer);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PtCliOptimizer, pt_cli_optimizer_clear)
+
 /* ---- print.c ---- */
 /* Prints the result: `json` (stolen) with --json, else `text` (stolen, may be NULL) unless --quiet.
  * Returns `status`, or that of a full disk. */

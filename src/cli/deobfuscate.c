@@ -8,14 +8,14 @@ static int run(PtCli *cli, int argc, char **argv) {
   const GOptionEntry entries[] = {
       {"secret", 's', 0, G_OPTION_ARG_FILENAME, &secret, "What obfuscate wrote", "FILE"},
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model, "The model, unchanged since", "MODEL.onnx"},
-      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "The optimized model to write", "OUT.onnx"},
+      PT_CLI_OPTIMIZED(&out),
       {"allow-domain", 0, 0, G_OPTION_ARG_FILENAME, &allow,
        "Operator domains to take besides the known ones, by commas", "LIST"},
       {"tolerance", 0, 0, G_OPTION_ARG_FILENAME, &tolerance,
        "Largest relative difference to take (1e-4)", "T"},
       {"no-seams", 0, 0, G_OPTION_ARG_NONE, &no_seams, "Leave the seams between pieces as they are",
        NULL},
-      {"threads", 'j', 0, G_OPTION_ARG_FILENAME, &threads, "Threads (all cores)", "N"},
+      PT_CLI_THREADS(&threads),
       G_OPTION_ENTRY_NULL};
   g_auto(GStrv) rest = NULL;
   int status;

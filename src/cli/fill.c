@@ -8,7 +8,7 @@ static int run(PtCli *cli, int argc, char **argv) {
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "The model to write", "MODEL.onnx"},
       {"seed", 0, 0, G_OPTION_ARG_FILENAME, &seed, "The same seed gives the same bytes (0)", "S"},
-      {"threads", 'j', 0, G_OPTION_ARG_FILENAME, &threads_text, "Threads (all cores)", "N"},
+      PT_CLI_THREADS(&threads_text),
       G_OPTION_ENTRY_NULL};
   g_auto(GStrv) rest = NULL;
   int status;

@@ -2,22 +2,17 @@
 #include "cli/cli.h"
 
 static int run(PtCli *cli, int argc, char **argv) {
-  g_autofree char *bundle = NULL, *secret = NULL, *n = NULL, *k = NULL, *seed = NULL, *mode = NULL,
-                  *corpus = NULL, *generator = NULL, *steps = NULL, *threads = NULL;
+  g_autofree char *bundle = NULL, *secret = NULL, *corpus = NULL, *steps = NULL, *threads = NULL;
+  g_auto(PtCliHiding) hiding = {0};
   gboolean plain = FALSE;
   const GOptionEntry entries[] = {
       {"bundle", 'b', 0, G_OPTION_ARG_FILENAME, &bundle, "Folder to make, to be sent", "DIR"},
       {"secret", 's', 0, G_OPTION_ARG_FILENAME, &secret, "File to write, to be kept", "FILE"},
-      {"pieces", 'n', 0, G_OPTION_ARG_FILENAME, &n, "Pieces (auto: of 8 to 16 nodes)", "N|auto"},
-      {"sentinels", 'k', 0, G_OPTION_ARG_FILENAME, &k, "Look-alikes a piece (20)", "K"},
-      {"seed", 0, 0, G_OPTION_ARG_FILENAME, &seed, "The same seed gives the same bytes", "S"},
-      {"mode", 0, 0, G_OPTION_ARG_FILENAME, &mode, "walk, generate, modify or random", "MODE"},
+      PT_CLI_HIDING(&hiding),
       {"steps", 'r', 0, G_OPTION_ARG_FILENAME, &steps, "Of a walk, mode walk (4000)", "R"},
       {"corpus", 0, 0, G_OPTION_ARG_FILENAME, &corpus, "Public pieces (the shipped ones)", "FILE"},
-      {"generator", 0, 0, G_OPTION_ARG_FILENAME, &generator, "What train made (the shipped one)",
-       "DIR"},
       {"plain", 0, 0, G_OPTION_ARG_NONE, &plain, "The paper's cuts, for comparison", NULL},
-      {"threads", 'j', 0, G_OPTION_ARG_FILENAME, &threads, "Threads (all cores)", "N"},
+      PT_CLI_THREADS(&threads),
       G_OPTION_ENTRY_NULL};
   g_auto(GStrv) rest = NULL;
   int status;
@@ -26,9 +21,6 @@ static int run(PtCli *cli, int argc, char **argv) {
   PtObfuscateOptions options = {.model = rest[0],
                                 .bundle = bundle,
                                 .secret = secret,
-                                .k = 20,
-                                .seed = seed,
-                                .mode = mode,
                                 .corpus = corpus,
                                 .plain = plain,
                                 .progress = pt_cli_progress(cli)};
@@ -36,9 +28,7 @@ static int run(PtCli *cli, int argc, char **argv) {
   if (!pt_cli_need(cli, "--bundle DIR", bundle, &error) ||
       !pt_cli_need(cli, "--secret FILE", secret, &error) ||
       !pt_cli_apart("--secret", secret, "--bundle, which is sent", bundle, true, &error) ||
-      !pt_cli_generator(generator, &error) || !pt_cli_pieces(n, &options.n, &error) ||
-      !pt_cli_number("-k", k, 0, 10000, &options.k, &error) ||
-      !pt_cli_choice("--mode", mode, pt_cli_modes, &error) ||
+      !pt_cli_hiding(&hiding, &options, &error) ||
       !pt_cli_number("--steps", steps, 1, 1000000, &options.steps, &error) ||
       !pt_cli_number("--threads", threads, 1, 4096, &options.threads, &error))
     return pt_cli_fail(cli, error);

@@ -18,16 +18,12 @@ static bool parse_shard(const char *text, PtOptimizeOptions *options, GError **e
 }
 
 static int run(PtCli *cli, int argc, char **argv) {
-  g_autofree char *out = NULL, *with = NULL, *level = NULL, *target = NULL, *jobs = NULL,
-                  *shard = NULL, *timeout = NULL;
+  g_autofree char *out = NULL, *jobs = NULL, *shard = NULL, *timeout = NULL;
+  g_auto(PtCliOptimizer) optimizer = {0};
   gboolean resume = FALSE;
   const GOptionEntry entries[] = {
       {"out", 'o', 0, G_OPTION_ARG_FILENAME, &out, "Folder for the answers", "DIR"},
-      {"with", 0, 0, G_OPTION_ARG_FILENAME, &with, "ort, or 'command {in} {out}'", "TOOL"},
-      {"level", 0, 0, G_OPTION_ARG_FILENAME, &level, "ort's: basic, extended or all (all)",
-       "LEVEL"},
-      {"target", 0, 0, G_OPTION_ARG_FILENAME, &target,
-       "portable (default), or native: this CPU's class only", "TARGET"},
+      PT_CLI_OPTIMIZER(&optimizer),
       {"jobs", 'j', 0, G_OPTION_ARG_FILENAME, &jobs, "Candidates at a time (all cores)", "N"},
       {"shard", 0, 0, G_OPTION_ARG_FILENAME, &shard, "Only part I of N, for many machines", "I/N"},
       {"resume", 0, 0, G_OPTION_ARG_NONE, &resume, "Keep the answers that are there already", NULL},
@@ -38,17 +34,11 @@ static int run(PtCli *cli, int argc, char **argv) {
   int status;
   if (!pt_cli_parse(cli, entries, argc, argv, 1, 1, &rest, &status))
     return status;
-  PtOptimizeOptions options = {.bundle = rest[0],
-                               .out = out,
-                               .with = with,
-                               .level = level,
-                               .target = target,
-                               .resume = resume,
-                               .progress = pt_cli_progress(cli)};
+  PtOptimizeOptions options = {
+      .bundle = rest[0], .out = out, .resume = resume, .progress = pt_cli_progress(cli)};
   GError *error = NULL;
-  if (!pt_cli_need(cli, "--out DIR", out, &error) || !pt_cli_with(with, &error) ||
-      !pt_cli_choice("--level", level, pt_cli_levels, &error) ||
-      !pt_cli_choice("--target", target, pt_cli_targets, &error) ||
+  if (!pt_cli_need(cli, "--out DIR", out, &error) ||
+      !pt_cli_optimizer(&optimizer, &options, &error) ||
       !pt_cli_number("--jobs", jobs, 1, 4096, &options.jobs, &error) ||
       !parse_shard(shard, &options, &error) ||
       !pt_cli_real("--timeout", timeout, &options.timeout, &error))

@@ -128,41 +128,29 @@ static int run_folder(PtCli *cli, Run *run, const char *keep) {
 }
 
 static int run_command(PtCli *cli, int argc, char **argv) {
-  g_autofree char *out = NULL, *n = NULL, *k = NULL, *seed = NULL, *level = NULL, *target = NULL,
-                  *with = NULL, *keep = NULL, *mode = NULL, *generator = NULL, *threads = NULL;
+  g_autofree char *out = NULL, *keep = NULL, *threads = NULL;
+  g_auto(PtCliHiding) hiding = {0};
+  g_auto(PtCliOptimizer) optimizer = {0};
   const GOptionEntry entries[] = {
-      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "The optimized model to write", "OUT.onnx"},
-      {"pieces", 'n', 0, G_OPTION_ARG_FILENAME, &n, "Pieces (auto: of 8 to 16 nodes)", "N|auto"},
-      {"sentinels", 'k', 0, G_OPTION_ARG_FILENAME, &k, "Look-alikes a piece (20)", "K"},
-      {"seed", 0, 0, G_OPTION_ARG_FILENAME, &seed, "The same seed gives the same bytes", "S"},
-      {"mode", 0, 0, G_OPTION_ARG_FILENAME, &mode, "walk, generate, modify or random", "MODE"},
-      {"generator", 0, 0, G_OPTION_ARG_FILENAME, &generator, "What train made (the shipped one)",
-       "DIR"},
-      {"with", 0, 0, G_OPTION_ARG_FILENAME, &with, "ort, or 'command {in} {out}'", "TOOL"},
-      {"level", 0, 0, G_OPTION_ARG_FILENAME, &level, "ort's: basic, extended or all (all)",
-       "LEVEL"},
-      {"target", 0, 0, G_OPTION_ARG_FILENAME, &target,
-       "portable (default), or native: this CPU's class only", "TARGET"},
+      PT_CLI_OPTIMIZED(&out),
+      PT_CLI_HIDING(&hiding),
+      PT_CLI_OPTIMIZER(&optimizer),
       {"keep", 0, 0, G_OPTION_ARG_FILENAME, &keep, "Keep bundle, answers and secret here", "DIR"},
-      {"threads", 'j', 0, G_OPTION_ARG_FILENAME, &threads, "Threads (all cores)", "N"},
+      PT_CLI_THREADS(&threads),
       G_OPTION_ENTRY_NULL};
   g_auto(GStrv) rest = NULL;
   int status;
   if (!pt_cli_parse(cli, entries, argc, argv, 1, 1, &rest, &status))
     return status;
   PtProgress progress = pt_cli_progress(cli);
-  Run run = {
-      .obfuscate = {.model = rest[0], .k = 20, .seed = seed, .mode = mode, .progress = progress},
-      .optimize = {.with = with, .level = level, .target = target, .progress = progress},
-      .deobfuscate = {.model = rest[0], .out = out, .progress = progress}};
+  Run run = {.obfuscate = {.model = rest[0], .progress = progress},
+             .optimize = {.progress = progress},
+             .deobfuscate = {.model = rest[0], .out = out, .progress = progress}};
   GError *error = NULL;
-  if (!pt_cli_need(cli, "-o OUT.onnx", out, &error) || !pt_cli_generator(generator, &error) ||
-      !pt_cli_pieces(n, &run.obfuscate.n, &error) ||
+  if (!pt_cli_need(cli, "-o OUT.onnx", out, &error) ||
       !pt_cli_apart("-o", out, "the model", rest[0], false, &error) ||
-      !pt_cli_number("-k", k, 0, 10000, &run.obfuscate.k, &error) || !pt_cli_with(with, &error) ||
-      !pt_cli_choice("--mode", mode, pt_cli_modes, &error) ||
-      !pt_cli_choice("--level", level, pt_cli_levels, &error) ||
-      !pt_cli_choice("--target", target, pt_cli_targets, &error) ||
+      !pt_cli_hiding(&hiding, &run.obfuscate, &error) ||
+      !pt_cli_optimizer(&optimizer, &run.optimize, &error) ||
       !pt_cli_number("--threads", threads, 1, 4096, &run.obfuscate.threads, &error))
     return pt_cli_fail(cli, error);
   run.optimize.jobs = run.deobfuscate.threads = run.obfuscate.threads;

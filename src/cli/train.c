@@ -86,7 +86,7 @@ static int run(PtCli *cli, int argc, char **argv) {
       {"seed", 0, 0, G_OPTION_ARG_FILENAME, &seed, "The same seed gives the same files", "S"},
       {"epochs", 0, 0, G_OPTION_ARG_FILENAME, &epochs, "Passes over the topologies", "N"},
       {"resume", 0, 0, G_OPTION_ARG_NONE, &resume, "Go on where it was stopped", NULL},
-      {"threads", 'j', 0, G_OPTION_ARG_FILENAME, &threads, "Threads (all cores)", "N"},
+      PT_CLI_THREADS(&threads),
       G_OPTION_ENTRY_NULL};
   int status;
   if (!pt_cli_parse(cli, entries, argc, argv, 0, 0, &rest, &status))
