@@ -13,8 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static int k = 20, n_pieces, threads;
-static char *mode, *seed_text, *json_path, *svg_path, *keep_path;
+static PtObfuscateOptions asked = {.k = 20, .seed = "figure5"};
+static int threads;
+static char *json_path, *svg_path, *keep_path;
 
 /* ---- what a piece has -------------------------------------------------------------------------
  */
@@ -108,22 +109,18 @@ static bool write_json(GPtrArray *rows, GError **error) {
     json_object_set_new(o, "kolmogorov_smirnov", distances);
     json_array_append_new(list, o);
   }
-  g_autofree char *text = pt_json_dump(
-      json_pack("{s:s, s:i, s:o}", "mode", mode ? mode : "walk", "k", k, "rows", list));
+  g_autofree char *text =
+      pt_json_dump(json_pack("{s:s, s:i, s:o}", "mode", asked.mode ? asked.mode : "walk", "k",
+                             (int)asked.k, "rows", list));
   return pt_file_write(json_path, 0644, text, strlen(text), error);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------
  */
 static Row *look_at_model(const char *path, GError **error) {
-  PtObfuscateOptions options = {.n = (uint32_t)n_pieces,
-                                .k = (uint32_t)k,
-                                .seed = seed_text ? seed_text : "figure5",
-                                .threads = (unsigned)threads,
-                                .mode = mode};
   if (g_str_has_suffix(path, ".json"))
     return row_read(path, error);
-  g_autoptr(PtHeap) heap = pt_heap_new(path, &options, error);
+  g_autoptr(PtHeap) heap = pt_heap_new(path, &asked, error);
   if (!heap)
     return NULL;
   g_autofree char *name = g_path_get_basename(path);
@@ -166,22 +163,15 @@ static bool look_at_all(int n, char **paths, GPtrArray *rows) {
 
 int main(int argc, char **argv) {
   GOptionEntry entries[] = {
-      {"sentinels", 'k', 0, G_OPTION_ARG_INT, &k, "sentinels a bucket (20)", "K"},
-      {"pieces", 'n', 0, G_OPTION_ARG_INT, &n_pieces, "pieces", "N"},
-      {"mode", 'm', 0, G_OPTION_ARG_STRING, &mode, "as of obfuscate", "MODE"},
-      {"seed", 's', 0, G_OPTION_ARG_STRING, &seed_text, "as of obfuscate", "SEED"},
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads", "T"},
       {"keep", 0, 0, G_OPTION_ARG_FILENAME, &keep_path, "write what was measured here", "FILE"},
       {"json", 0, 0, G_OPTION_ARG_FILENAME, &json_path, "write the figures here", "FILE"},
       {"svg", 0, 0, G_OPTION_ARG_FILENAME, &svg_path, "write the plot here", "FILE"},
       {0}};
-  g_autoptr(GOptionContext) context = g_option_context_new("MODEL.onnx|KEPT.json...");
   GError *error = NULL;
-  g_option_context_add_main_entries(context, entries, NULL);
-  if (!g_option_context_parse(context, &argc, &argv, &error) || !pt_runtime_load(&error)) {
-    fprintf(stderr, "%s\n", error->message);
+  if (!pt_heap_arguments(&argc, &argv, "MODEL.onnx|KEPT.json...", entries, &asked))
     return 2;
-  }
+  asked.threads = (unsigned)threads;
   g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func(row_free);
   bool ok = look_at_all(argc - 1, argv + 1, rows);
   Row *all = rows->pdata[rows->len - 1];

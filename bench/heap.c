@@ -2,7 +2,9 @@
 #include "heap.h"
 
 #include "onnx/onnx.h"
+#include "runtime/runtime.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -94,4 +96,29 @@ PtHeap *pt_heap_new(const char *model, const PtObfuscateOptions *options, GError
   if (!make(heap, model, options, error))
     g_clear_pointer(&heap, pt_heap_free);
   return heap;
+}
+
+bool pt_heap_arguments(int *argc, char ***argv, const char *models, const GOptionEntry *own,
+                       PtObfuscateOptions *options) {
+  int n = (int)options->n, k = (int)options->k;
+  char *mode = NULL, *seed = NULL;
+  const GOptionEntry shared[] = {
+      {"sentinels", 'k', 0, G_OPTION_ARG_INT, &k, "sentinels a bucket (20)", "K"},
+      {"pieces", 'n', 0, G_OPTION_ARG_INT, &n, "pieces", "N"},
+      {"mode", 'm', 0, G_OPTION_ARG_STRING, &mode, "as of obfuscate", "MODE"},
+      {"seed", 's', 0, G_OPTION_ARG_STRING, &seed, "as of obfuscate", "SEED"},
+      {0}};
+  g_autoptr(GOptionContext) context = g_option_context_new(models);
+  g_autoptr(GError) error = NULL;
+  g_option_context_add_main_entries(context, shared, NULL);
+  g_option_context_add_main_entries(context, own, NULL);
+  if (!g_option_context_parse(context, argc, argv, &error) || !pt_runtime_load(&error)) {
+    fprintf(stderr, "%s\n", error->message);
+    return false;
+  }
+  options->n = (uint32_t)n;
+  options->k = (uint32_t)k;
+  options->mode = mode ? mode : options->mode;
+  options->seed = seed ? seed : options->seed;
+  return true;
 }

@@ -25,6 +25,12 @@ PtHeap *pt_heap_new(const char *model, const PtObfuscateOptions *options, GError
 void pt_heap_free(PtHeap *heap);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtHeap, pt_heap_free)
 
+/* The command line of these programs: models, `own` options, and -k, -n, -m and -s into `options`,
+ * which has the defaults and keeps the texts until the process ends. Loads ONNX Runtime. False: why
+ * has been said. */
+bool pt_heap_arguments(int *argc, char ***argv, const char *models, const GOptionEntry *own,
+                       PtObfuscateOptions *options);
+
 /* Size of the file of a candidate, bytes. */
 uint64_t pt_heap_file_size(const PtHeap *heap, const char *id);
 

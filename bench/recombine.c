@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static int k = 20, draws = 10, n_pieces;
-static char *mode, *seed_text, *write_to;
+static PtObfuscateOptions asked = {.k = 20, .seed = "recombine"};
+static int draws = 10;
+static char *write_to;
 static int written;
 static gboolean load_only, verbose;
 
@@ -68,17 +69,13 @@ static void blame(const PtRecombination *of, const uint32_t *choice, GPtrArray *
 }
 
 static bool run_model(const char *path, GError **error) {
-  PtObfuscateOptions options = {.n = (uint32_t)n_pieces,
-                                .k = (uint32_t)k,
-                                .seed = seed_text ? seed_text : "recombine",
-                                .mode = mode};
-  g_autoptr(PtHeap) heap = pt_heap_new(path, &options, error);
+  g_autoptr(PtHeap) heap = pt_heap_new(path, &asked, error);
   g_autoptr(PtSecret) secret = heap ? pt_secret_read(heap->secret, error) : NULL;
   g_autoptr(PtGraph) model = secret ? pt_onnx_read(heap->model, NULL, error) : NULL;
   if (!model || !pt_runtime_infer_types(model, error) || !pt_runtime_fold(model, error))
     return false;
   PtSeed seed;
-  pt_seed_init(&seed, options.seed);
+  pt_seed_init(&seed, asked.seed);
   g_autoptr(GPtrArray) inputs = pt_runtime_random_inputs(model, &seed, 2, error);
   if (!inputs)
     return false;
@@ -111,22 +108,14 @@ static bool run_model(const char *path, GError **error) {
 
 int main(int argc, char **argv) {
   GOptionEntry entries[] = {
-      {"sentinels", 'k', 0, G_OPTION_ARG_INT, &k, "sentinels a bucket (20)", "K"},
-      {"pieces", 'n', 0, G_OPTION_ARG_INT, &n_pieces, "pieces", "N"},
       {"draws", 'd', 0, G_OPTION_ARG_INT, &draws, "choices to try (10)", "D"},
-      {"mode", 'm', 0, G_OPTION_ARG_STRING, &mode, "as of obfuscate", "MODE"},
-      {"seed", 's', 0, G_OPTION_ARG_STRING, &seed_text, "as of obfuscate", "SEED"},
       {"load-only", 0, 0, G_OPTION_ARG_NONE, &load_only, "do not run them", NULL},
       {"write", 'w', 0, G_OPTION_ARG_FILENAME, &write_to, "write them there, numbered", "DIR"},
       {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "say why", NULL},
       {0}};
-  g_autoptr(GOptionContext) context = g_option_context_new("MODEL.onnx...");
   GError *error = NULL;
-  g_option_context_add_main_entries(context, entries, NULL);
-  if (!g_option_context_parse(context, &argc, &argv, &error) || !pt_runtime_load(&error)) {
-    fprintf(stderr, "%s\n", error->message);
+  if (!pt_heap_arguments(&argc, &argv, "MODEL.onnx...", entries, &asked))
     return 2;
-  }
   bool ok = true;
   for (int i = 1; i < argc; i++)
     if (!run_model(argv[i], &error)) {

@@ -16,8 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int k = 20, n_pieces;
-static char *mode, *seed_text, *levels;
+static PtObfuscateOptions asked = {.k = 20, .seed = "tells"};
+static char *levels;
 static gboolean verbose, per_model, no_run;
 
 /* ---- what is looked at
@@ -481,7 +481,7 @@ static void print_sums(const char *what, const Sums *s) {
       printf("  %-26s %8.3f %9.3f %8u\n", flag_names[f], share(s->flag[f][0], s->buckets),
              share(s->flag[f][1], s->sentinels), s->alone[f]);
   printf("  %-26s %8s %9s %9s   (chance .5, %.3f, %.3f)\n", "", "place", "least", "most",
-         1.0 / (k + 1), 1.0 / (k + 1));
+         1.0 / (asked.k + 1), 1.0 / (asked.k + 1));
   for (int x = 0; x < N_NUMBERS; x++)
     if (s->placed[x])
       printf("  %-26s %8.3f %9.3f %9.3f\n", number_names[x], s->place[x] / s->placed[x],
@@ -515,11 +515,7 @@ static void look_at_bucket(const PtHeap *heap, const PtHeapBucket *bucket, const
 }
 
 static bool look_at_model(const char *path, Sums *all, GError **error) {
-  PtObfuscateOptions options = {.n = (uint32_t)n_pieces,
-                                .k = (uint32_t)k,
-                                .seed = seed_text ? seed_text : "tells",
-                                .mode = mode};
-  g_autoptr(PtHeap) heap = pt_heap_new(path, &options, error);
+  g_autoptr(PtHeap) heap = pt_heap_new(path, &asked, error);
   if (!heap)
     return false;
   g_autofree char *name = g_path_get_basename(path);
@@ -539,22 +535,14 @@ static bool look_at_model(const char *path, Sums *all, GError **error) {
 
 int main(int argc, char **argv) {
   GOptionEntry entries[] = {
-      {"sentinels", 'k', 0, G_OPTION_ARG_INT, &k, "sentinels a bucket (20)", "K"},
-      {"pieces", 'n', 0, G_OPTION_ARG_INT, &n_pieces, "pieces", "N"},
-      {"mode", 'm', 0, G_OPTION_ARG_STRING, &mode, "as of obfuscate", "MODE"},
-      {"seed", 's', 0, G_OPTION_ARG_STRING, &seed_text, "as of obfuscate", "SEED"},
       {"levels", 'l', 0, G_OPTION_ARG_STRING, &levels, "of o, b, e, a, n", "obean"},
       {"no-run", 0, 0, G_OPTION_ARG_NONE, &no_run, "look at files only", NULL},
       {"per-model", 'p', 0, G_OPTION_ARG_NONE, &per_model, "tables for each model", NULL},
       {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "name the candidates", NULL},
       {0}};
-  g_autoptr(GOptionContext) context = g_option_context_new("MODEL.onnx...");
   GError *error = NULL;
-  g_option_context_add_main_entries(context, entries, NULL);
-  if (!g_option_context_parse(context, &argc, &argv, &error) || !pt_runtime_load(&error)) {
-    fprintf(stderr, "%s\n", error->message);
+  if (!pt_heap_arguments(&argc, &argv, "MODEL.onnx...", entries, &asked))
     return 2;
-  }
   levels = levels ? levels : g_strdup("obean");
   Sums all = {0};
   bool ok = true;
