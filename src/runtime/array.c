@@ -99,20 +99,31 @@ static bool element(const PtArray *array, size_t i, double *out) {
   }
 }
 
+typedef struct Gap {
+  double worst, largest; /* difference; size of a finite element of the reference */
+} Gap;
+
+/* False: the elements are infinitely far apart. */
+static bool widen(Gap *gap, double x, double y) {
+  double size = fabs(x), apart = fabs(x - y);
+  if (size > gap->largest && size < INFINITY)
+    gap->largest = size;
+  if (x == y || (isnan(x) && isnan(y)))
+    return true;
+  gap->worst = MAX(gap->worst, apart);
+  return apart < INFINITY;
+}
+
+static double relative(const Gap *gap) {
+  return gap->worst / MAX(gap->largest, 1e-6);
+}
+
 static double difference_f32(const float *a, const float *b, size_t count) {
-  double worst = 0, largest = 0;
-  for (size_t i = 0; i < count; i++) {
-    double x = a[i], y = b[i], size = fabs(x);
-    if (size > largest && size < INFINITY)
-      largest = size;
-    if (x == y || (isnan(x) && isnan(y)))
-      continue;
-    double gap = fabs(x - y);
-    if (!(gap < INFINITY))
+  Gap gap = {0};
+  for (size_t i = 0; i < count; i++)
+    if (!widen(&gap, a[i], b[i]))
       return INFINITY;
-    worst = MAX(worst, gap);
-  }
-  return worst / MAX(largest, 1e-6);
+  return relative(&gap);
 }
 
 double pt_array_difference(const PtArray *reference, const PtArray *other) {
@@ -126,20 +137,13 @@ double pt_array_difference(const PtArray *reference, const PtArray *other) {
     return 0;
   if (reference->dtype == PT_FLOAT)
     return difference_f32(reference->data, other->data, reference->count);
-  double worst = 0, largest = 0;
+  Gap gap = {0};
   for (size_t i = 0; i < reference->count; i++) {
     double x, y;
     if (!element(reference, i, &x) || !element(other, i, &y))
       return memcmp(reference->data, other->data, reference->size) == 0 ? 0 : INFINITY;
-    double size = fabs(x);
-    if (size > largest && size < INFINITY)
-      largest = size;
-    if (x == y || (isnan(x) && isnan(y)))
-      continue;
-    double gap = fabs(x - y);
-    if (!(gap < INFINITY))
+    if (!widen(&gap, x, y))
       return INFINITY;
-    worst = MAX(worst, gap);
   }
-  return worst / MAX(largest, 1e-6);
+  return relative(&gap);
 }
