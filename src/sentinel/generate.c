@@ -9,8 +9,12 @@
 #define DRAWN_ROUNDS 3 /* until a bucket has what it needs and spares: without Z3 */
 #define ROUNDS 6       /* with Z3, until it has what it needs */
 #define MORE_ROUNDS 64 /* of those that are asked for later */
-#define SOLUTIONS 2    /* of a topology, of which the likeliest is taken */
-#define DRAWS 12       /* of a topology and round */
+#define WORK 960    /* solutions of a topology times its nodes, of which the likeliest is taken */
+#define LEAST 4     /* however many nodes */
+#define MOST 64     /* and however few */
+#define KEPT 4.0    /* of these solutions: the likeliest may be there already */
+#define SOLUTIONS 2 /* with Z3 */
+#define DRAWS 12    /* before, and in mode random */
 #define RLIMIT 1000000 /* of a query: tenths of a second */
 #define PATIENCE 400   /* queries a topology */
 #define TRIES 2        /* of Z3 in a round and bucket; none found, none is tried in the next */
@@ -131,11 +135,13 @@ static PtWalkMade *fill(const Making *m, uint32_t i, uint32_t topology, bool wit
   const PtTopology *t = b->topologies->pdata[topology % b->topologies->len];
   g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)pt_walk_made_free);
   bool at_random = m->mode == PT_MODE_RANDOM;
-  PtPopulateOptions options = {.max_solns = at_random ? 1 : SOLUTIONS,
-                               .pct = 1,
+  bool many = !at_random && !with_z3;
+  uint32_t solutions = at_random ? 1 : many ? CLAMP(WORK / MAX(t->n, 1), LEAST, MOST) : SOLUTIONS;
+  PtPopulateOptions options = {.max_solns = solutions,
+                               .pct = MIN(KEPT / solutions, 1),
                                .rlimit = at_random ? RLIMIT / 8 : RLIMIT,
                                .patience = PATIENCE,
-                               .draws = DRAWS,
+                               .draws = many ? 2 * solutions : DRAWS,
                                .only_draws = !with_z3,
                                .least = 1,
                                .likelihood = at_random ? NULL : pt_walk_maker_likelihood(m->maker),
