@@ -2,6 +2,8 @@
  * gives up those that do not fit together and fills in the rest. */
 #include "populate/populate_private.h"
 
+#include <math.h>
+
 /* clang-format off */
 G_DEFINE_QUARK(pt-populate-error-quark, pt_populate_error)
 /* clang-format on */
@@ -225,6 +227,7 @@ static void keep_likeliest(Search *s, GPtrArray *out) {
   guint n = MIN((guint)(keep + 0.999999), s->found->len);
   if (s->options->likelihood)
     g_ptr_array_sort(s->found, by_logprob); /* stable: merge sort */
+  s->stats.best = n ? ((const PtSolution *)s->found->pdata[0])->logprob : -INFINITY;
   for (guint i = 0; i < n; i++)
     g_ptr_array_add(out, s->found->pdata[i]);
   for (guint i = n; i < s->found->len; i++)

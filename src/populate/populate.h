@@ -223,6 +223,7 @@ typedef enum {
 typedef struct PtPopulateStats {
   PtPopulateEnd end;
   uint32_t solutions, queries, dropped; /* dropped: assumptions that Z3's cores gave up */
+  double best;                          /* logprob of the likeliest of those appended */
   uint32_t drawn, large; /* of these solutions, without Z3; thrown away as outputs are too large */
 } PtPopulateStats;
 

@@ -9,7 +9,8 @@
 #define DRAWN_ROUNDS 3 /* until a bucket has what it needs and spares: without Z3 */
 #define ROUNDS 6       /* with Z3, until it has what it needs */
 #define MORE_ROUNDS 64 /* of those that are asked for later */
-#define WORK 960    /* solutions of a topology times its nodes, of which the likeliest is taken */
+#define OVER 1.5       /* topologies a sentinel: the likeliest are taken */
+#define WORK 640    /* solutions of a topology times its nodes, of which the likeliest is taken */
 #define LEAST 4     /* however many nodes */
 #define MOST 64     /* and however few */
 #define KEPT 4.0    /* of these solutions: the likeliest may be there already */
@@ -20,11 +21,16 @@
 #define TRIES 2        /* of Z3 in a round and bucket; none found, none is tried in the next */
 #define BREADTH 5      /* proposals whose operators a node may have; more in later rounds */
 
+typedef struct Tried {
+  PtWalkMade *made; /* or NULL */
+  double logprob;
+} Tried;
+
 typedef struct Bucket {
   PtWalkOutline outline;
   PtTopology *real;
   GPtrArray *topologies; /* PtTopology */
-  PtWalkMade **tried;    /* [wanted] of the round under way */
+  Tried *tried;          /* [tries] of the round under way */
   GPtrArray *made;       /* PtWalkMade, distinct */
   GHashTable *looks;     /* of these and of the real piece */
   bool in_vain;          /* Z3 found nothing */
@@ -40,7 +46,7 @@ struct PtSentinelGenerator {
   GPtrArray *reals;     /* borrowed graphs */
   PtScalars *scalars;
   PtSentinelMode mode;
-  uint32_t k, wanted, round;
+  uint32_t k, wanted, tries, round; /* tries: topologies of a round */
   PtSeed seed;
   PtProgress progress;
   Bucket *buckets;
@@ -112,7 +118,7 @@ static void draw_topologies(size_t index, void *data) {
     pt_topology_add(b->real, arc->from, arc->to);
   }
   pt_topology_sort(b->real);
-  uint32_t count = m->wanted + m->wanted / 2 + 1;
+  uint32_t count = m->tries + m->wanted / 2 + 1;
   if (!pt_topology_sample(m->topologies, b->real, count, b->outline.n_inputs, b->outline.n_outputs,
                           rng, b->topologies, NULL))
     for (uint32_t i = 0; i < count; i++)
@@ -130,7 +136,7 @@ static void draw_topologies(size_t index, void *data) {
 
 /* ---- operators --------------------------------------------------------------------------------
  */
-static PtWalkMade *fill(const Making *m, uint32_t i, uint32_t topology, bool with_z3, PtRng *rng) {
+static Tried fill(const Making *m, uint32_t i, uint32_t topology, bool with_z3, PtRng *rng) {
   const Bucket *b = &m->buckets[i];
   const PtTopology *t = b->topologies->pdata[topology % b->topologies->len];
   g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)pt_walk_made_free);
@@ -147,31 +153,32 @@ static PtWalkMade *fill(const Making *m, uint32_t i, uint32_t topology, bool wit
                                .likelihood = at_random ? NULL : pt_walk_maker_likelihood(m->maker),
                                .breadth =
                                    BREADTH * (MAX(m->round, DRAWN_ROUNDS) - DRAWN_ROUNDS + 1)};
+  PtPopulateStats stats = {0};
   G_STATIC_ASSERT(sizeof(PtArc) == sizeof(PtEdge));
   (void)pt_walk_maker_fill(m->maker, i, t->n, (const PtArc *)(const void *)t->edges->data,
-                           t->edges->len, &options, rng, found, NULL, NULL);
+                           t->edges->len, &options, rng, found, &stats, NULL);
   for (guint k = 0; k < found->len; k++) {
     uint64_t looks = pt_walk_made_looks(found->pdata[k]);
     if (!g_hash_table_contains(b->looks, &looks))
-      return g_steal_pointer(&found->pdata[k]);
+      return (Tried){g_steal_pointer(&found->pdata[k]), stats.best};
   }
-  return NULL;
+  return (Tried){0};
 }
 
 static void assign(size_t index, void *data) {
   Making *m = data;
-  uint32_t i = (uint32_t)(index / m->wanted), slot = (uint32_t)(index % m->wanted);
+  uint32_t i = (uint32_t)(index / m->tries), slot = (uint32_t)(index % m->tries);
   Bucket *b = &m->buckets[i];
   bool with_z3 = m->round >= DRAWN_ROUNDS;
-  uint32_t tasks = m->wanted - MIN(b->made->len, m->wanted);
+  uint32_t tasks = (m->wanted - MIN(b->made->len, m->wanted)) * m->tries / m->wanted;
   if (with_z3)
     tasks = b->in_vain ? 0 : MIN(m->k - MIN(b->made->len, m->k), TRIES);
   if (slot < tasks && b->topologies->len > 0) {
     g_autoptr(PtRng) rng = pt_rng_new(&m->seed, "operators", index * ROUNDS + m->round);
-    b->tried[slot] = fill(m, i, slot + m->round * m->wanted, with_z3, rng);
+    b->tried[slot] = fill(m, i, slot + m->round * m->tries, with_z3, rng);
   }
   g_mutex_lock(&m->lock);
-  pt_progress(&m->progress, "assigning operators", ++m->done, (uint64_t)m->reals->len * m->wanted);
+  pt_progress(&m->progress, "assigning operators", ++m->done, (uint64_t)m->reals->len * m->tries);
   g_mutex_unlock(&m->lock);
 }
 
@@ -187,10 +194,27 @@ static bool take(Bucket *b, PtWalkMade *made) {
   return true;
 }
 
+static int by_logprob(const void *a, const void *b) {
+  const Tried *x = a, *y = b;
+  if (!x->made || !y->made)
+    return !x->made - !y->made;
+  return x->logprob > y->logprob ? -1 : x->logprob < y->logprob;
+}
+
+/* The likeliest, as many as are wanted. */
 static void take_round(const Making *m, Bucket *b) {
   guint before = b->made->len;
-  for (uint32_t j = 0; j < m->wanted; j++)
-    (void)take(b, g_steal_pointer(&b->tried[j]));
+  g_autoptr(GArray) tried = g_array_sized_new(FALSE, FALSE, sizeof(Tried), m->tries);
+  g_array_append_vals(tried, b->tried, m->tries);
+  g_array_sort(tried, by_logprob); /* stable: merge sort */
+  for (uint32_t j = 0; j < m->tries; j++) {
+    PtWalkMade *made = g_array_index(tried, Tried, j).made;
+    if (b->made->len < m->wanted)
+      (void)take(b, made);
+    else if (made)
+      pt_walk_made_free(made);
+    b->tried[j] = (Tried){0};
+  }
   b->in_vain |= m->round >= DRAWN_ROUNDS && b->made->len == before && before < m->k;
 }
 
@@ -201,7 +225,7 @@ static void begin_bucket(Making *m, uint32_t i) {
   uint64_t looks = pt_walk_maker_looks(m->maker, i);
   pt_walk_maker_outline(m->maker, i, &b->outline);
   b->topologies = g_ptr_array_new_with_free_func((GDestroyNotify)pt_topology_free);
-  b->tried = g_new0(PtWalkMade *, m->wanted + 1);
+  b->tried = g_new0(Tried, m->tries + 1);
   b->made = g_ptr_array_new_with_free_func((GDestroyNotify)pt_walk_made_free);
   b->looks = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
   b->written = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
@@ -221,6 +245,7 @@ PtSentinelGenerator *pt_sentinel_generator_new(PtSentinelMode mode, GPtrArray *r
   PtSentinelGenerator *m = g_new0(PtSentinelGenerator, 1);
   *m = (PtSentinelGenerator){
       .reals = g_ptr_array_ref(reals), .mode = mode, .k = k, .wanted = k + spare};
+  m->tries = mode == PT_MODE_RANDOM ? m->wanted : (uint32_t)(m->wanted * OVER);
   m->scalars = pt_scalars_new(reals);
   g_mutex_init(&m->lock);
   m->seed = pt_seed_derive(seed, "generate", 0);
@@ -239,7 +264,7 @@ PtSentinelGenerator *pt_sentinel_generator_new(PtSentinelMode mode, GPtrArray *r
   for (; m->round < ROUNDS && any_has_less(m, m->round < DRAWN_ROUNDS ? m->wanted : k);
        m->round++) {
     m->done = 0;
-    pt_parallel_for((size_t)reals->len * m->wanted, threads, assign, m);
+    pt_parallel_for((size_t)reals->len * m->tries, threads, assign, m);
     for (uint32_t i = 0; i < reals->len; i++)
       take_round(m, &m->buckets[i]);
   }
@@ -327,7 +352,7 @@ void pt_sentinel_generator_more(PtSentinelGenerator *m, uint32_t i, uint32_t cou
   for (; b->topologies->len > 0 && b->later < MORE_ROUNDS && b->made->len < first + count;
        b->later++) {
     g_autoptr(PtRng) rng = pt_rng_new(&m->seed, "more operators", (uint64_t)i << 32 | b->later);
-    (void)take(b, fill(m, i, b->later, false, rng));
+    (void)take(b, fill(m, i, b->later, false, rng).made);
   }
   write_from(m, i, first, out);
 }

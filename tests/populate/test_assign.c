@@ -338,11 +338,13 @@ static void test_keeps_likeliest(void) {
   PtPopulateProblem p = tiny();
   PtPopulateOptions all = {.max_solns = 100000, .pct = 1, .likelihood = likelihood},
                     tenth = {.max_solns = 100000, .pct = 0.1, .likelihood = likelihood};
-  g_autoptr(GPtrArray) a = solve_with(&p, &all, "2", NULL), b = solve_with(&p, &tenth, "2", NULL);
+  PtPopulateStats stats = {0};
+  g_autoptr(GPtrArray) a = solve_with(&p, &all, "2", NULL), b = solve_with(&p, &tenth, "2", &stats);
   g_assert_cmpuint(b->len, ==, (a->len + 9) / 10);
   for (guint i = 0; i < b->len; i++)
     g_assert_cmpfloat(((PtSolution *)b->pdata[i])->logprob, ==,
                       ((PtSolution *)a->pdata[i])->logprob);
+  g_assert_cmpfloat(stats.best, ==, ((PtSolution *)b->pdata[0])->logprob);
   for (guint i = 1; i < a->len; i++)
     g_assert_cmpfloat(((PtSolution *)a->pdata[i - 1])->logprob, >=,
                       ((PtSolution *)a->pdata[i])->logprob);
