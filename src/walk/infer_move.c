@@ -235,7 +235,7 @@ static bool infer_pad(const PtWalkTemplate *t, int32_t width, const PtWalkType *
   int64_t pads[2 * PT_WALK_RANK];
   const PtWalkType *x = in[0];
   (void)width;
-  if (pt_tensor_ints(t->slots[1].real, pads, 2 * PT_WALK_RANK) != 2 * x->rank ||
+  if (pt_tensor_ints(t->slots[1].real, pads, G_N_ELEMENTS(pads)) != 2 * (int64_t)x->rank ||
       (t->n_slots > 2 && t->slots[2].real && t->slots[2].real->dtype != x->dtype))
     return false;
   *out = *x;

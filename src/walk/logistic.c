@@ -128,7 +128,8 @@ void pt_pairs_fit(const PtPairs *pairs, const bool *use, double c, double *w) {
     return;
   Problem p = {pairs, use, c};
   g_autofree double *block = g_new0(double, (size_t)n *(2 * MEMORY + 4));
-  double *gradient = block, *next = block + n, *direction = block + 2 * n, *trial = block + 3 * n;
+  double *gradient = block, *next = block + n, *direction = block + 2 * (size_t)n,
+         *trial = block + 3 * (size_t)n;
   Memory m = {0};
   for (uint32_t i = 0; i < MEMORY; i++) {
     m.s[i] = block + (4 + 2 * i) * (size_t)n;
@@ -193,7 +194,7 @@ void pt_pairs_add_row(PtPairs *pairs, const PtMap64 *columns, const GArray *real
     } else if (a && (!b || a->id < b->id)) {
       add_column(pairs, columns, a->id, a->count);
       i++;
-    } else {
+    } else if (b) {
       add_column(pairs, columns, b->id, -b->count);
       k++;
     }

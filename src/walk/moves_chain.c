@@ -7,7 +7,7 @@
 static const double lengths[PT_CHAIN_MAX] = {0.35, 0.57, 0.72, 0.81, 0.88, 0.93, 0.97, 1};
 
 static double length_odds(uint32_t n) {
-  return lengths[n - 1] - (n > 1 ? lengths[n - 2] : 0);
+  return n > 1 ? lengths[n - 1] - lengths[n - 2] : lengths[0];
 }
 
 /* The chain of `n` operators from `node` on, each the only user of the one before; its nodes. */
@@ -23,7 +23,7 @@ static bool follow(PtWalker *w, uint32_t node, uint32_t n, PtWalkChain *chain, u
     chain->width[chain->n++] = s->nodes[node].width;
     if (chain->n == n)
       return true;
-    uint32_t i = u->index[node * 8];
+    uint32_t i = u->index[(size_t)node * 8];
     if (pt_walk_n_uses(u, i) != 1 || u->use[u->start[i]].node < 0)
       return false;
     node = (uint32_t)u->use[u->start[i]].node;

@@ -113,7 +113,7 @@ bool pt_move_unjoin(PtWalker *w) {
       !binary_fits(w, node->template, type, pt_walk_ref_type(s, end)))
     return false;
   const PtWalkUses *u = pt_walker_uses(w);
-  uint32_t i = u->index[b * 8], taken = pt_walk_n_uses(u, i);
+  uint32_t i = u->index[(size_t)b * 8], taken = pt_walk_n_uses(u, i);
   const PtWalkUse *uses = u->use + u->start[i];
   /* the value in whose uses the binary node is put on the way back */
   uint32_t left = pt_walk_n_uses(u, pt_walk_index(u, t)) - 1 - (x == t ? 1 : 0);

@@ -77,7 +77,9 @@ static bool width_class(const PtWalkState *s, uint32_t node, bool heads, uint32_
                         uint8_t *mark) {
   uint32_t n_in = s->face->n_in;
 #define AT(ref) ((ref) < 0 ? (uint32_t)(-1 - (ref)) : n_in + ((uint32_t)(ref) >> 3))
-  for (uint32_t i = 0; i < n_in + s->n; i++)
+  for (uint32_t i = 0; i < n_in; i++)
+    parent[i] = i;
+  for (uint32_t i = n_in; i < n_in + s->n; i++)
     parent[i] = i;
   for (uint32_t i = 0; i < s->n; i++) {
     const PtWalkNode *n = &s->nodes[i];

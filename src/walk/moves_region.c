@@ -40,7 +40,7 @@ static uint32_t values_in(const PtWalkState *s, PtWalkRegionAt *r, int64_t *late
 /* Nodes but the last are read inside only. */
 static bool is_closed(const PtWalkUses *u, const PtWalkRegionAt *r) {
   for (uint32_t i = 1; i < r->n; i++) {
-    uint32_t v = u->index[r->nodes[i] * 8];
+    uint32_t v = u->index[(size_t)r->nodes[i] * 8];
     for (uint32_t a = u->start[v]; a < u->start[v + 1]; a++)
       if (u->use[a].node < 0 || !contains(r, (PtWalkRef)(u->use[a].node << 3)))
         return false;
@@ -78,7 +78,7 @@ static uint32_t place_of(const PtWalkRegionAt *r, PtWalkRef ref) {
 /* Widths apart; 0 where two nodes are alike, as then the region could stand in several ways. The
  * nodes' order is from the exit back, so makers have higher places. */
 uint64_t pt_walk_region_hash(const PtWalkState *s, const PtWalkRegionAt *r) {
-  uint64_t up[PT_REGION_MAX], down[PT_REGION_MAX] = {0}, all = 0, place[PT_REGION_MAX];
+  uint64_t up[PT_REGION_MAX] = {0}, down[PT_REGION_MAX] = {0}, all = 0, place[PT_REGION_MAX];
   for (uint32_t i = r->n; i-- > 0;) {
     const PtWalkNode *n = &s->nodes[r->nodes[i]];
     up[i] = n->template + 1;
@@ -164,7 +164,7 @@ static bool draw_region(PtWalker *w, PtWalkRef entry, int32_t target, Drawn *d) 
 }
 
 static PtWalkRef add_region(PtWalkState *s, const Drawn *d, PtWalkRef entry) {
-  PtWalkRef made[PT_REGION_MAX], in[PT_REGION_INPUTS];
+  PtWalkRef made[PT_REGION_MAX] = {0}, in[PT_REGION_INPUTS];
   for (uint32_t i = 0; i < d->region->n; i++) {
     const PtRegionNode *n = &d->region->nodes[i];
     for (uint32_t k = 0; k < n->n_in; k++)
@@ -247,7 +247,7 @@ bool pt_move_region_out(PtWalker *w) {
     return false;
   const PtWalkUses *u = pt_walker_uses(w);
   const PtWalkType *type = pt_walk_ref_type(s, r.entry);
-  uint32_t i = u->index[r.nodes[0] * 8], taken = pt_walk_n_uses(u, i), inside = 0;
+  uint32_t i = u->index[(size_t)r.nodes[0] * 8], taken = pt_walk_n_uses(u, i), inside = 0;
   uint32_t e = pt_walk_index(u, r.entry);
   for (uint32_t a = u->start[e]; a < u->start[e + 1]; a++)
     inside += u->use[a].node >= 0 && contains(&r, (PtWalkRef)(u->use[a].node << 3));
@@ -273,7 +273,7 @@ bool pt_move_region_swap(PtWalker *w) {
     return false;
   const PtWalkUses *u = pt_walker_uses(w);
   const PtWalkType *type = &s->nodes[r.nodes[0]].type;
-  uint32_t i = u->index[r.nodes[0] * 8];
+  uint32_t i = u->index[(size_t)r.nodes[0] * 8];
   double back = region_odds(w, &r, pt_walk_width(type));
   if (!isfinite(back) || !draw_region(w, r.entry, pt_walk_width(type), &d) ||
       !pt_walk_same(&d.type[d.region->n - 1], type))

@@ -255,44 +255,52 @@ void pt_walk_uses_make(PtWalkUses *u, const PtWalkState *s) {
 
 /* ---- a key
  * --------------------------------------------------------------------------------------------- */
-static bool commutes(const PtWalkTemplate *t) {
-  return t->binary && (g_str_equal(t->op, "Add") || g_str_equal(t->op, "Mul") ||
-                       g_str_equal(t->op, "Max") || g_str_equal(t->op, "Min"));
+bool pt_walk_commutes(const PtWalkTemplate *t) {
+  return t->n_slots == 2 && (g_str_equal(t->op, "Add") || g_str_equal(t->op, "Mul") ||
+                             g_str_equal(t->op, "Max") || g_str_equal(t->op, "Min"));
+}
+
+/* What tells an input or an output apart: its place, or what one sees of it. */
+static uint64_t border(const PtWalkType *type, uint32_t place, bool looks) {
+  return looks ? pt_hash64(type, sizeof *type, 11) : 1000 + place;
 }
 
 static uint64_t hash_state(const PtWalkState *s, bool looks) {
-  g_autofree uint64_t *a = g_new(uint64_t, 2 * (size_t)s->n + 2);
-  uint64_t *up = a, *down = a + s->n + 1, in = 77;
+  const PtWalkFace *f = s->face;
+  g_autofree uint64_t *a = g_new0(uint64_t, 2 * (size_t)s->n + f->n_in + 2);
+  uint64_t *up = a, *down = a + s->n + 1, *in = down + s->n + 1, all = 0;
   for (uint32_t i = 0; i < s->n; i++) {
     const PtWalkNode *n = &s->nodes[i];
     const PtWalkTemplate *t = pt_walk_at(s, i);
-    bool set = looks && commutes(t);
-    uint64_t h = pt_hash_mix(looks ? t->token : n->template + 1, (uint64_t)(uint32_t)n->width);
+    bool set = looks && pt_walk_commutes(t);
+    uint64_t h = pt_hash_mix(looks ? t->look : n->template + 1, (uint64_t)(uint32_t)n->width);
     if (looks && pt_walk_is_steered(t))
       h = pt_hash_mix(h, pt_hash64(&n->type, sizeof n->type, 7));
     for (uint32_t k = 0; k < n->n_in; k++) {
       PtWalkRef r = s->refs[n->in + k];
-      uint64_t x = r < 0 ? (uint64_t)(int64_t)r : pt_hash_mix(up[r >> 3], (uint64_t)r & 7);
+      uint64_t x = r < 0 ? border(&f->in[-1 - r], (uint32_t)(-1 - r), looks)
+                         : pt_hash_mix(up[r >> 3], (uint64_t)r & 7);
       h = set ? h + pt_hash_mix(x, 9) : pt_hash_mix(h, x);
     }
     up[i] = h;
-    down[i] = 0;
   }
-  for (uint32_t i = 0; i < s->face->n_out; i++)
-    down[s->outs[i] >> 3] += pt_hash_mix(1000 + i, (uint64_t)s->outs[i] & 7);
+  for (uint32_t i = 0; i < f->n_out; i++)
+    down[s->outs[i] >> 3] +=
+        pt_hash_mix(border(&f->out[i], i, looks) ^ 0x7a, (uint64_t)s->outs[i] & 7);
   for (uint32_t i = s->n; i-- > 0;) {
     uint64_t own = down[i] = pt_hash_mix(up[i], down[i]);
     for (uint32_t k = 0; k < s->nodes[i].n_in; k++) {
       PtWalkRef r = s->refs[s->nodes[i].in + k];
-      uint64_t slot = looks && commutes(pt_walk_at(s, i)) ? 0 : k;
+      uint64_t slot = looks && pt_walk_commutes(pt_walk_at(s, i)) ? 0 : k;
       uint64_t use = pt_hash_mix(own, slot * 8 + (r < 0 ? 0 : (uint64_t)r & 7));
       if (r >= 0)
         down[r >> 3] += use;
       else
-        in += pt_hash_mix(use, (uint64_t)(int64_t)r);
+        in[-1 - r] += pt_hash_mix(use, 5);
     }
   }
-  uint64_t all = in;
+  for (uint32_t i = 0; i < f->n_in; i++)
+    all += pt_hash_mix(in[i], border(&f->in[i], i, looks));
   for (uint32_t i = 0; i < s->n; i++)
     all += pt_hash_mix(down[i], 3);
   return pt_hash_mix(all, s->n);

@@ -225,7 +225,7 @@ static bool read_pad(PtReader *r) {
   for (uint32_t i = 2; i < t->n_slots; i++)
     if (i > 2 || (t->slots[i].kind != PT_SLOT_NONE && !has_real(r, i)))
       return false;
-  return has_real(r, 1) && pt_tensor_ints(t->slots[1].real, pads, 2 * PT_WALK_RANK) > 0;
+  return has_real(r, 1) && pt_tensor_ints(t->slots[1].real, pads, G_N_ELEMENTS(pads)) > 0;
 }
 
 static bool read_cast(PtReader *r) {

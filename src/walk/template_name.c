@@ -36,16 +36,18 @@ static void name_opaque(GString *s, const PtWalkTemplate *t, const PtGraph *stor
   g_string_append_printf(s, ")%u", t->n_outputs);
 }
 
-static void name_constants(GString *s, const PtWalkTemplate *t) {
+/* ordered: the first operand's are told by capitals. */
+static void name_constants(GString *s, const PtWalkTemplate *t, bool ordered) {
   for (uint32_t i = 0; i < t->n_slots; i++) {
     const PtWalkSlot *k = &t->slots[i];
+    bool first = i == 0 && ordered;
     if (k->kind == PT_SLOT_REAL && k->real->count == 1)
-      g_string_append(s, i ? "s" : "S");
+      g_string_append(s, first ? "S" : "s");
     else if (k->kind == PT_SLOT_WEIGHT) {
       uint32_t wide = 0;
       for (uint32_t d = 0; d < k->rank; d++)
         wide += k->dims[d] != 1;
-      g_string_append_printf(s, "%s%s", i ? "c" : "C", wide > 1 ? "t" : "v");
+      g_string_append_printf(s, "%s%s", first ? "C" : "c", wide > 1 ? "t" : "v");
     }
   }
 }
@@ -80,7 +82,7 @@ static void name_slice(GString *s, const PtWalkTemplate *t) {
     }
 }
 
-static void name_key(GString *s, const PtWalkTemplate *t, const PtGraph *store) {
+static void name_key(GString *s, const PtWalkTemplate *t, const PtGraph *store, bool ordered) {
   switch (t->kind) {
   case PT_WALK_CONV:
   case PT_WALK_CONV_TRANSPOSE:
@@ -126,7 +128,7 @@ static void name_key(GString *s, const PtWalkTemplate *t, const PtGraph *store) 
     if (t->axis)
       g_string_append_printf(s, "%d", t->axis);
     if (pt_op_find(t->domain, t->op)->op_class == PT_CLASS_BINARY)
-      name_constants(s, t);
+      name_constants(s, t, ordered);
     break;
   case PT_WALK_OPAQUE:
     name_opaque(s, t, store);
@@ -144,7 +146,11 @@ void pt_walk_name(PtWalkTemplate *t, const PtGraph *store) {
   bool weights = t->kind == PT_WALK_LINEAR;
   t->opcode = pt_hash64(s->str, s->len, constant ? 2 : weights ? 3 : 1);
   t->middle = t->opcode;
-  name_key(s, t, store);
+  gsize stem = s->len;
+  name_key(s, t, store, !pt_walk_commutes(t));
+  t->look = pt_hash64(s->str, s->len, 4);
+  g_string_truncate(s, stem);
+  name_key(s, t, store, true);
   t->token = pt_hash64(s->str, s->len, 4);
   if (t->kind == PT_WALK_CONV || t->kind == PT_WALK_CONV_TRANSPOSE)
     t->middle = t->token;

@@ -74,7 +74,8 @@ static bool read_norm(PtReader *r) {
     t->n_outputs = 1;
   }
   for (uint32_t i = 1; i < t->n_slots; i++)
-    if (!(layer ? slot_trailing : slot_channel)(r, &t->slots[i]))
+    if (!(layer ? slot_trailing : slot_channel)(r, &t->slots[i]) ||
+        (!layer && t->slots[i].kind == PT_SLOT_REAL)) /* one number is for one channel only */
       return false;
   return true;
 }

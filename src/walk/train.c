@@ -341,7 +341,7 @@ static void fit_clear(Fit *fit) {
     pt_map64_clear(&fit->shown[i]);
     pt_map64_clear(&fit->of_kin[i]);
     pt_habits_free(fit->habits[i]);
-    pt_energy_clear(&fit->bases[2 * i]);
+    pt_energy_clear(&fit->bases[2 * (size_t)i]);
     pt_energy_clear(&fit->bases[2 * i + 1]);
   }
   for (uint32_t i = 0; i < fit->model->n_models * PT_WALK_CUTS; i++)

@@ -157,6 +157,7 @@ typedef struct PtWalkTemplate {
   /* what features and proposals see */
   uint64_t exact;  /* everything, the same in every run */
   uint64_t token;  /* operator with its key attributes */
+  uint64_t look;   /* the same for who does not see the order of operands that commute */
   uint64_t middle; /* operator; convolutions as token */
   uint64_t opcode; /* operator */
   bool dense;      /* has a width */
@@ -201,6 +202,7 @@ void pt_walk_form_range(const char *op, int64_t opset, int64_t *since, int64_t *
 void pt_walk_drop_attr(PtNode *node, const char *name);
 void pt_walk_drop_later(PtNode *node, int64_t *since);
 void pt_walk_name(PtWalkTemplate *t, const PtGraph *store);
+bool pt_walk_commutes(const PtWalkTemplate *t);
 
 /* False if the template does not fit these inputs. Single-output kinds write *out only. */
 bool pt_walk_infer(const PtWalkTemplate *t, int32_t width, const PtWalkType *const *in,
@@ -285,8 +287,9 @@ PtWalkRef pt_walk_add(PtWalkState *s, uint32_t template, int32_t width, const Pt
 /* Drops dead nodes, orders, types; false if the state is invalid: a cycle, an unused value, a type
  * that does not fit, another interface, too many nodes. */
 bool pt_walk_settle(PtWalkState *s);
-/* Equal as far as one sees, up to the order of nodes: attributes that no token shows and the order
- * of commutative operands apart; with near certainty. */
+/* Equal as far as one sees, up to the order of nodes: attributes that no token shows, the order of
+ * commutative operands and that of inputs and outputs apart. States that are equal have one; two
+ * that are not nearly always differ. */
 uint64_t pt_walk_looks(const PtWalkState *s);
 /* Equal up to the order of nodes with near certainty. */
 uint64_t pt_walk_hash(const PtWalkState *s);

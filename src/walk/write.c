@@ -73,6 +73,8 @@ static PtValueId add_weight(Writing *w, const PtWalkNode *n, const PtWalkSlot *s
     const PtWalkType *x = n->n_in ? first_type(w, n) : NULL;
     for (uint32_t d = 0; d < slot->rank; d++)
       dims[d] = pt_walk_slot_size(slot->dims[d], t, n->width, x);
+    if (!slot->dtype && !x)
+      return PT_NONE;
     PtDtype dtype = slot->dtype ? (PtDtype)slot->dtype : (PtDtype)x->dtype;
     tensor = pt_graph_tensor(w->to, dtype, slot->rank, dims, NULL);
     if (!tensor)
@@ -162,7 +164,7 @@ static void add_attrs(Writing *w, const PtWalkNode *n, const PtWalkTemplate *t, 
   const PtNode *stored = pt_node(w->s->library->store, t->node);
   for (uint32_t a = 0; a < stored->n_attrs; a++)
     pt_node_add_attr_copy(w->to, made, &stored->attrs[a], NULL);
-  for (uint32_t k = 1; k < t->n_slots; k++)
+  for (uint32_t k = 1; k < MIN(t->n_slots, G_N_ELEMENTS(limits)); k++)
     if (is_attribute(w, t, k) && t->slots[k].kind == PT_SLOT_REAL)
       pt_node_set_float(w->to, made, limits[k], (float)pt_tensor_float_at(t->slots[k].real, 0));
   int64_t sizes[PT_WALK_RANK];
@@ -191,7 +193,7 @@ static PtValueId add_axes(Writing *w, const PtWalkTemplate *t, PtNodeId *made, P
 static bool write_node(Writing *w, uint32_t i) {
   const PtWalkNode *n = &w->s->nodes[i];
   const PtWalkTemplate *t = pt_walk_at(w->s, i);
-  g_autofree PtValueId *inputs = g_new(PtValueId, t->n_slots + 1);
+  g_autofree PtValueId *inputs = g_new0(PtValueId, t->n_slots + 1);
   PtValueId outputs[PT_WALK_OUTPUTS];
   PtNodeId made;
   if (!add_slots(w, i, inputs))
