@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#define MOST_GROWTH 64
 #define STRIDE 4096 /* bytes between the noise of one weight and of the next */
 
 struct PtContext {
@@ -124,6 +125,32 @@ static bool is_finite(const PtArray *a) {
     if (!isfinite(((const float *)a->data)[i]))
       return false;
   return true;
+}
+
+/* The largest mean of |x| of those values of the piece that are known and floats; 0: none. */
+static double size_at(const PtContext *context, const GArray *values,
+                      const PtValueId *model_value) {
+  double most = 0;
+  for (guint i = 0; i < values->len; i++) {
+    PtValueId v = model_value[g_array_index(values, PtValueId, i)];
+    const PtArray *a =
+        v == PT_NONE ? NULL : g_hash_table_lookup(context->found, GUINT_TO_POINTER(v + 1));
+    if (a && is_finite(a))
+      most = MAX(most, pt_mean_size(a));
+  }
+  return most;
+}
+
+double pt_context_growth(const PtContext *context, const GPtrArray *buckets) {
+  double growth = 1;
+  for (guint b = 0; b < buckets->len; b++) {
+    const PtBucket *bucket = buckets->pdata[b];
+    double in = size_at(context, bucket->real->inputs, bucket->model_value);
+    double out = size_at(context, bucket->real->outputs, bucket->model_value);
+    if (in > 0)
+      growth = MAX(growth, out / in);
+  }
+  return MIN(growth, MOST_GROWTH);
 }
 
 GPtrArray *pt_context_inputs(const PtContext *context, const PtGraph *real,

@@ -3,7 +3,7 @@
 
 #include "ops/ops.h"
 
-#define FACTOR 8.0      /* times the real piece's */
+#define FACTOR 8.0      /* times the largest piece's */
 #define LEAST_WORK 1e8  /* multiplications that any piece may have */
 #define LEAST_SPACE 4e6 /* elements of a value, likewise */
 
@@ -42,7 +42,17 @@ PtEffort pt_effort_of(const PtGraph *g) {
   return effort;
 }
 
-bool pt_effort_fits(const PtEffort *real, const PtEffort *sentinel) {
-  return sentinel->work <= MAX(FACTOR * real->work, LEAST_WORK) &&
-         sentinel->space <= MAX(FACTOR * real->space, LEAST_SPACE);
+PtEffort pt_effort_of_largest(const GPtrArray *graphs) {
+  PtEffort largest = {0};
+  for (guint i = 0; i < graphs->len; i++) {
+    PtEffort effort = pt_effort_of(graphs->pdata[i]);
+    largest.work = MAX(largest.work, effort.work);
+    largest.space = MAX(largest.space, effort.space);
+  }
+  return largest;
+}
+
+bool pt_effort_fits(const PtEffort *largest, const PtEffort *sentinel) {
+  return sentinel->work <= MAX(FACTOR * largest->work, LEAST_WORK) &&
+         sentinel->space <= MAX(FACTOR * largest->space, LEAST_SPACE);
 }

@@ -4,6 +4,7 @@
 
 #include "bundle/bundle.h"
 #include "obfuscate/obfuscate.h"
+#include "runtime/runtime.h"
 
 /* Of errors that tasks left, the first is passed on, the rest freed; true if there is none. */
 bool pt_first_error(GError **errors, guint count, GError **error);
@@ -78,6 +79,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtContext, pt_context_free)
  */
 GPtrArray *pt_context_inputs(const PtContext *context, const PtGraph *real,
                              const PtValueId *model_value);
+/* How many times as large as what it reads the outputs of a real piece are, the most of all whose
+ * outputs others read; 1 at least. */
+double pt_context_growth(const PtContext *context, const GPtrArray *buckets);
+/* Mean of |x| of floats; else 0. */
+double pt_mean_size(const PtArray *a);
 
 /* ---- trial.c: what whoever has the bundle can find out by running it ---------------------------
  */
@@ -86,8 +92,8 @@ GPtrArray *pt_context_inputs(const PtContext *context, const PtGraph *real,
  * the real piece does, its sentinels may do, too. */
 typedef struct PtTrial PtTrial;
 /* noise: noise.bin as written, borrowed; inputs: what the real piece reads in the model, or NULL;
- * seed: of random ones. */
-PtTrial *pt_trial_new(const PtCandidateFile *real, GBytes *noise, GPtrArray *inputs,
+ * growth: of any piece of the model; seed: of random inputs. */
+PtTrial *pt_trial_new(const PtCandidateFile *real, GBytes *noise, GPtrArray *inputs, double growth,
                       const PtSeed *seed);
 void pt_trial_free(PtTrial *trial);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtTrial, pt_trial_free)
@@ -101,8 +107,11 @@ typedef struct PtEffort {
 } PtEffort;
 /* Of a graph with types. */
 PtEffort pt_effort_of(const PtGraph *graph);
-/* Many times the real piece's would tell, and whoever optimizes would have to bear it. */
-bool pt_effort_fits(const PtEffort *real, const PtEffort *sentinel);
+PtEffort pt_effort_of_largest(const GPtrArray *graphs);
+/* Not many times the largest piece's, which whoever optimizes would have to bear. Not this
+ * bucket's: what is heavier than its real piece would be left out, and the real one heavy among the
+ * rest. */
+bool pt_effort_fits(const PtEffort *largest, const PtEffort *sentinel);
 
 /* ---- obfuscate.c
  * ----------------------------------------------------------------------------------------- */

@@ -46,6 +46,9 @@ typedef struct Making {
   const PtNoise *noise;
   GBytes *noise_bytes; /* noise.bin, mapped */
   PtContext *context;  /* NULL: no sentinels */
+  double growth;       /* of any piece */
+  PtEffort largest;    /* of any piece */
+  PtTrial **trials;    /* [buckets] of those that lack sentinels */
   GError **errors;     /* [buckets] */
   GMutex lock;
   uint64_t done;
@@ -113,13 +116,12 @@ static bool is_there(const PtBucket *bucket, uint64_t hash) {
   return g_hash_table_contains(bucket->hashes, &hash);
 }
 
-static void add_sentinels(const Making *m, size_t index, PtBucket *bucket, const PtTrial *trial,
+static void add_sentinels(const Making *m, PtBucket *bucket, const PtTrial *trial,
                           const GPtrArray *sentinels, uint32_t walked, PtRng *rng) {
-  PtEffort real = pt_effort_of(m->reals->pdata[index]);
   for (guint i = 0; i < sentinels->len && bucket->candidates->len <= m->options->k; i++) {
     uint64_t hash = pt_sentinel_hash(sentinels->pdata[i]);
     PtEffort effort = pt_effort_of(sentinels->pdata[i]);
-    if (is_there(bucket, hash) || !pt_effort_fits(&real, &effort))
+    if (is_there(bucket, hash) || !pt_effort_fits(&m->largest, &effort))
       continue;
     PtCandidateFile *file =
         pt_candidate_encode(g_ptr_array_index(sentinels, i), NULL, m->imports, m->noise, rng, NULL);
@@ -147,12 +149,28 @@ static void generate_more(const Making *m, size_t index, PtBucket *bucket, const
     uint32_t missing = m->options->k + 1 - bucket->candidates->len;
     g_autoptr(GPtrArray) made = g_ptr_array_new_with_free_func((GDestroyNotify)pt_graph_unref);
     pt_sentinel_generator_more(m->generator, m->place[index], missing + missing / 4 + 2, made);
-    add_sentinels(m, index, bucket, trial, made, 0, rng);
+    add_sentinels(m, bucket, trial, made, 0, rng);
   }
 }
 
-static bool fill_bucket(const Making *m, size_t index, PtBucket *bucket, const PtTrial *trial,
-                        PtRng *rng, GError **error) {
+/* What `modify` made, by the hands that write the real piece: an axis counted from the other end
+ * would tell it. */
+static void write_normal(const Making *m, GPtrArray *made) {
+  for (guint i = 0; i < made->len; i++) {
+    PtGraph *normal = m->walk        ? pt_sentinel_walk_normal(m->walk, made->pdata[i])
+                      : m->generator ? pt_sentinel_generator_normal(m->generator, made->pdata[i])
+                                     : NULL;
+    if (!normal)
+      continue;
+    pt_graph_unref(made->pdata[i]);
+    made->pdata[i] = normal;
+  }
+}
+
+/* One bucket at a time, as normal forms add to what the walk knows. */
+static bool fill_bucket(const Making *m, size_t index, PtBucket *bucket, GError **error) {
+  const PtTrial *trial = m->trials[index];
+  g_autoptr(PtRng) rng = pt_rng_new(m->seed, "scrub more", index);
   if (m->generator)
     generate_more(m, index, bucket, trial, rng);
   guint before = bucket->candidates->len;
@@ -164,7 +182,8 @@ static bool fill_bucket(const Making *m, size_t index, PtBucket *bucket, const P
     if (!pt_sentinel_make(PT_MODE_MODIFY, m->reals->pdata[index], siblings, m->corpus,
                           missing + missing / 4 + 2, own, made, &count, error))
       return false;
-    add_sentinels(m, index, bucket, trial, made, 0, rng);
+    write_normal(m, made);
+    add_sentinels(m, bucket, trial, made, 0, rng);
     if (count == 0)
       break;
   }
@@ -195,11 +214,12 @@ static bool make_bucket(const Making *m, size_t index, GError **error) {
   if (m->options->k == 0)
     return true;
   PtSeed seed = pt_seed_derive(m->seed, "trial", index);
-  g_autoptr(PtTrial) trial = pt_trial_new(real, m->noise_bytes, inputs, &seed);
+  g_autoptr(PtTrial) trial = pt_trial_new(real, m->noise_bytes, inputs, m->growth, &seed);
   g_clear_pointer(&real->sent, pt_graph_unref);
-  add_sentinels(m, index, bucket, trial, sentinels, walked, rng);
-  return bucket->candidates->len > m->options->k ||
-         fill_bucket(m, index, bucket, trial, rng, error);
+  add_sentinels(m, bucket, trial, sentinels, walked, rng);
+  if (bucket->candidates->len <= m->options->k)
+    m->trials[index] = g_steal_pointer(&trial);
+  return true;
 }
 
 static void make_task(size_t index, void *data) {
@@ -239,14 +259,23 @@ static bool make_all(Making *m, GError **error) {
   for (guint b = 0; b < n; b++)
     g_ptr_array_add(reals, pt_graph_ref(((const PtBucket *)m->buckets->pdata[b])->real));
   m->reals = reals;
+  m->largest = pt_effort_of_largest(reals);
+  m->growth = m->context ? pt_context_growth(m->context, m->buckets) : 1;
   m->place = place;
   if (!begin_mode(m, error))
     return false;
   g_autofree GError **errors = g_new0(GError *, (gsize)n + 1);
   m->errors = errors;
+  g_autofree PtTrial **trials = g_new0(PtTrial *, (gsize)n + 1);
+  m->trials = trials;
   g_mutex_init(&m->lock);
   pt_parallel_for(n, m->options->threads, make_task, m);
   g_mutex_clear(&m->lock);
+  for (guint b = 0; b < n; b++) {
+    if (trials[b] && !errors[b])
+      (void)fill_bucket(m, b, m->buckets->pdata[b], &errors[b]);
+    pt_trial_free(trials[b]);
+  }
   g_clear_pointer(&m->walk, pt_sentinel_walk_free);
   g_clear_pointer(&m->generator, pt_sentinel_generator_free);
   return pt_first_error(errors, n, error);

@@ -11,7 +11,8 @@
 #define CHANGED 1e-3       /* more than rounding does */
 #define MAX_WORK (1 << 28) /* elements of the inputs together; larger ones are not run */
 #define SCALE 16           /* for what a piece makes of larger inputs */
-/* times the real piece's outputs, or its inputs: forty pieces stay below 1e38 */
+/* Times the real piece's outputs, or its inputs as any piece of the model makes them grow: what is
+ * not normalized within a piece is larger, and no less usual for it. */
 #define LARGER 8
 
 /* Optimizing makes copies of weights, twice in a row: of a candidate with more bytes of them than
@@ -39,6 +40,7 @@ struct PtTrial {
   GPtrArray *more, *scaled; /* random ones; `inputs` times SCALE; or NULL */
   double *size;             /* [outputs of the real piece] mean of |x|, INFINITY until known */
   double input_size;        /* the largest mean of |x| of an input */
+  double growth;
   uint32_t seen;
 };
 
@@ -146,7 +148,7 @@ static bool may_alter(const PtGraph *g) {
   return true;
 }
 
-static double size_of(const PtArray *a) {
+double pt_mean_size(const PtArray *a) {
   double sum = 0;
   for (size_t i = 0; a && a->dtype == PT_FLOAT && i < a->count; i++)
     sum += fabs((double)((const float *)a->data)[i]);
@@ -157,8 +159,9 @@ static double size_of(const PtArray *a) {
 static uint32_t see_sizes(const PtTrial *trial, const GPtrArray *outputs, const GPtrArray *scaled) {
   uint32_t seen = 0;
   for (guint i = 0; i < outputs->len; i++) {
-    double size = size_of(outputs->pdata[i]), larger = scaled ? size_of(scaled->pdata[i]) : 0;
-    if (size > LARGER * MAX(trial->size[i], trial->input_size))
+    double size = pt_mean_size(outputs->pdata[i]),
+           larger = scaled ? pt_mean_size(scaled->pdata[i]) : 0;
+    if (size > LARGER * MAX(trial->size[i], trial->growth * trial->input_size))
       seen |= HUGE_OUTPUT;
     if (larger > 4 * SCALE * size)
       seen |= STEEP;
@@ -207,11 +210,11 @@ static uint32_t see(const PtTrial *trial, PtGraph *g) {
 /* Of the real piece, which sentinels are measured by. */
 static void measure(PtTrial *trial) {
   for (guint i = 0; trial->inputs && i < trial->inputs->len; i++)
-    trial->input_size = MAX(trial->input_size, size_of(trial->inputs->pdata[i]));
+    trial->input_size = MAX(trial->input_size, pt_mean_size(trial->inputs->pdata[i]));
   g_autoptr(PtSession) session = trial->inputs ? load_fast(trial->real) : NULL;
   g_autoptr(GPtrArray) outputs = session ? run(trial, session, trial->inputs) : NULL;
   for (guint i = 0; outputs && i < outputs->len; i++)
-    trial->size[i] = size_of(outputs->pdata[i]);
+    trial->size[i] = pt_mean_size(outputs->pdata[i]);
 }
 
 static GPtrArray *scaled_up(const GPtrArray *inputs) {
@@ -237,10 +240,11 @@ static GPtrArray *inputs_of(const PtGraph *real, const PtSeed *seed) {
   return inputs;
 }
 
-PtTrial *pt_trial_new(const PtCandidateFile *real, GBytes *noise, GPtrArray *inputs,
+PtTrial *pt_trial_new(const PtCandidateFile *real, GBytes *noise, GPtrArray *inputs, double growth,
                       const PtSeed *seed) {
   PtTrial *trial = g_new0(PtTrial, 1);
   trial->noise = g_bytes_ref(noise);
+  trial->growth = growth;
   trial->real = pt_graph_ref(real->sent);
   give_noise(trial, trial->real);
   trial->more = inputs_of(trial->real, seed);

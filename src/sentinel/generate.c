@@ -304,6 +304,10 @@ PtGraph *pt_sentinel_generator_real(const PtSentinelGenerator *m, uint32_t i, Pt
   return pt_walk_maker_real(m->maker, i, origin);
 }
 
+PtGraph *pt_sentinel_generator_normal(const PtSentinelGenerator *m, PtGraph *piece) {
+  return pt_walk_normal_form(m->model, piece, NULL, NULL);
+}
+
 /* Of those made from the j-th on. */
 static void write_from(const Making *m, uint32_t i, guint j, GPtrArray *out) {
   const Bucket *b = &m->buckets[i];

@@ -51,6 +51,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtSentinelWalk, pt_sentinel_walk_free)
 /* The real piece i by the hands that write its sentinels; origin[value id]: its value in the piece
  * as given, PT_NONE where new; caller frees. NULL: it cannot be walked and goes out as it is. */
 PtGraph *pt_sentinel_walk_real(const PtSentinelWalk *walk, uint32_t i, PtValueId **origin);
+/* Any piece by the same hands, or NULL; not beside other calls. */
+PtGraph *pt_sentinel_walk_normal(const PtSentinelWalk *walk, PtGraph *piece);
 /* As pt_sentinel_make, but fewer than k where the piece leaves little room, none where it cannot be
  * walked: the caller fills up with another mode. Thread-safe for different i. */
 bool pt_sentinel_walk_make(const PtSentinelWalk *walk, uint32_t i, GPtrArray *out, uint32_t *made,
@@ -70,6 +72,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtSentinelGenerator, pt_sentinel_generator_free)
 /* As pt_sentinel_walk_real. */
 PtGraph *pt_sentinel_generator_real(const PtSentinelGenerator *generator, uint32_t i,
                                     PtValueId **origin);
+/* As pt_sentinel_walk_normal. */
+PtGraph *pt_sentinel_generator_normal(const PtSentinelGenerator *generator, PtGraph *piece);
 /* As pt_sentinel_walk_make, once; *walked of those made, the last ones, are the walk's, as the
  * generator found fewer than k. Thread-safe for different i. */
 bool pt_sentinel_generator_make(PtSentinelGenerator *generator, uint32_t i, GPtrArray *out,

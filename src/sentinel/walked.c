@@ -43,6 +43,10 @@ PtGraph *pt_sentinel_walk_real(const PtSentinelWalk *walk, uint32_t i, PtValueId
   return pt_walk_buckets_real(walk->buckets, i, origin);
 }
 
+PtGraph *pt_sentinel_walk_normal(const PtSentinelWalk *walk, PtGraph *piece) {
+  return pt_walk_normal_form(walk->model, piece, NULL, NULL);
+}
+
 /* An index or a size that a weight decides: noise would choose it. */
 static bool weights_steer(const PtGraph *g) {
   g_autofree bool *fixed = pt_find_fixed(g);

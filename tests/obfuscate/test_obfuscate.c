@@ -5,6 +5,9 @@
 #include "bundle/bundle.h"
 #include "obfuscate/obfuscate.h"
 #include "onnx/onnx.h"
+#include "runtime/runtime.h"
+#include "sentinel/sentinel.h"
+#include "walk/walk.h"
 
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -69,6 +72,41 @@ static void test_same_bytes(void) {
   g_assert_cmpstr(digests[3], !=, digests[4]);
   for (int i = 0; i < 5; i++)
     g_free(digests[i]);
+}
+
+/* Walks too short to find sentinels: what is modified in their place is written like all others, so
+ * that reading it as the walk does and writing it again changes nothing. */
+static void test_one_hand(void) {
+  g_autofree char *bundle = at("hand"), *secret = at("hand.secret");
+  const PtObfuscateOptions options = {
+      .model = cell, .bundle = bundle, .secret = secret, .k = 4, .steps = 1, .seed = "a"};
+  PtObfuscateReport report;
+  GError *error = NULL;
+  g_assert_true(pt_obfuscate(&options, &report, &error));
+  g_assert_no_error(error);
+  g_assert_cmpuint(report.modified, >, report.buckets);
+  g_autoptr(PtWalkModel) model = pt_walk_model_open(NULL, &error);
+  g_assert_no_error(error);
+  g_autoptr(PtManifest) manifest = pt_manifest_read(bundle, &error);
+  g_assert_no_error(error);
+  g_autoptr(GPtrArray) names = pt_dir_list(bundle, ".onnx", NULL);
+  PtSeed seed;
+  pt_seed_init(&seed, "hand");
+  for (guint i = 0; i < names->len; i++) {
+    g_autofree char *path = g_build_filename(bundle, names->pdata[i], NULL);
+    PtOnnxReadOptions reading = {.external = PT_EXTERNAL_MAP};
+    g_autoptr(PtGraph) g = pt_onnx_read(path, &reading, &error);
+    g_assert_no_error(error);
+    g_assert_true(pt_runtime_infer_types(g, &error));
+    const char *why = NULL;
+    g_autoptr(PtGraph) again = pt_walk_normal_form(model, g, NULL, &why);
+    g_assert_cmpstr(why, ==, NULL);
+    g_autoptr(PtRng) rng = pt_rng_new(&seed, "test", i);
+    g_autoptr(PtGraph) sent = pt_scrub(again, &manifest->noise, rng, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(pt_sentinel_hash(sent), ==, pt_sentinel_hash(g));
+  }
+  pt_dir_remove(bundle);
 }
 
 static void test_empty_folder_and_modes(void) {
@@ -187,6 +225,7 @@ int main(int argc, char **argv) {
   g_test_add_data_func("/obfuscate/model/resnet50-dynamo", "resnet50_dynamo", test_model);
   g_test_add_func("/obfuscate/one-file", test_one_file);
   g_test_add_func("/obfuscate/same-bytes", test_same_bytes);
+  g_test_add_func("/obfuscate/one-hand", test_one_hand);
   g_test_add_func("/obfuscate/empty-folder", test_empty_folder_and_modes);
   g_test_add_func("/obfuscate/refused/usage", test_usage);
   g_test_add_func("/obfuscate/refused/models", test_bad_models);

@@ -30,14 +30,25 @@ static PtCandidateFile *candidate(const char *first, const char *second, float s
   return file;
 }
 
-static bool passes(PtCandidateFile *real, PtCandidateFile *sentinel) {
+static bool passes_in(double growth, PtCandidateFile *real, PtCandidateFile *sentinel) {
   PtSeed seed;
   pt_seed_init(&seed, "inputs");
-  g_autoptr(PtTrial) trial = pt_trial_new(real, noise_bytes, NULL, &seed);
+  g_autoptr(PtTrial) trial = pt_trial_new(real, noise_bytes, NULL, growth, &seed);
   bool ok = pt_trial_passes(trial, sentinel);
   pt_candidate_file_free(real);
   pt_candidate_file_free(sentinel);
   return ok;
+}
+
+static bool passes(PtCandidateFile *real, PtCandidateFile *sentinel) {
+  return passes_in(1, real, sentinel);
+}
+
+/* What some piece of the model does to sizes, any sentinel may. */
+static void test_growth(void) {
+  g_assert_false(passes_in(1, candidate("Sigmoid", "Add", 1), candidate("Relu", "Mul", 100)));
+  g_assert_true(passes_in(60, candidate("Sigmoid", "Add", 1), candidate("Relu", "Mul", 100)));
+  g_assert_false(passes_in(60, candidate("Sigmoid", "Add", 1), candidate("Relu", "Mul", 3000)));
 }
 
 static void test_marks(void) {
@@ -79,6 +90,8 @@ static void test_effort(void) {
   g_assert_cmpfloat(small.space, ==, 16 * 64);
   g_assert_true(pt_effort_fits(&large, &small));
   g_assert_false(pt_effort_fits(&small, &large));
+  g_autoptr(GPtrArray) none = g_ptr_array_new();
+  g_assert_cmpfloat(pt_effort_of_largest(none).work, ==, 0);
   PtEffort half = {large.work / 2, large.space / 2};
   g_assert_true(pt_effort_fits(&half, &large));
 }
@@ -140,6 +153,7 @@ int main(int argc, char **argv) {
   g_assert_true(ok);
   noise_bytes = g_bytes_new_static("", 0);
   g_test_add_func("/obfuscate/trial/marks", test_marks);
+  g_test_add_func("/obfuscate/trial/growth", test_growth);
   g_test_add_func("/obfuscate/trial/like-the-real-one", test_like_the_real_one);
   g_test_add_func("/obfuscate/trial/effort", test_effort);
   g_test_add_func("/obfuscate/trial/context", test_context);
