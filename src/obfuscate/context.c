@@ -8,8 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-#define MOST_GROWTH 64
-#define STRIDE 4096 /* bytes between the noise of one weight and of the next */
+#define MOST_GROWTH 64 /* more, and chains of pieces overflow */
+#define STRIDE 4096    /* bytes between the noise of one weight and of the next */
 
 struct PtContext {
   GPtrArray *inputs, *outputs; /* PtArray, owned */
@@ -125,6 +125,13 @@ static bool is_finite(const PtArray *a) {
     if (!isfinite(((const float *)a->data)[i]))
       return false;
   return true;
+}
+
+double pt_mean_size(const PtArray *a) {
+  double sum = 0;
+  for (size_t i = 0; a && a->dtype == PT_FLOAT && i < a->count; i++)
+    sum += fabs((double)((const float *)a->data)[i]);
+  return a && a->count ? sum / (double)a->count : 0;
 }
 
 /* The largest mean of |x| of those values of the piece that are known and floats; 0: none. */

@@ -148,13 +148,6 @@ static bool may_alter(const PtGraph *g) {
   return true;
 }
 
-double pt_mean_size(const PtArray *a) {
-  double sum = 0;
-  for (size_t i = 0; a && a->dtype == PT_FLOAT && i < a->count; i++)
-    sum += fabs((double)((const float *)a->data)[i]);
-  return a && a->count ? sum / (double)a->count : 0;
-}
-
 /* Against the real piece's outputs, and against its own on smaller inputs. */
 static uint32_t see_sizes(const PtTrial *trial, const GPtrArray *outputs, const GPtrArray *scaled) {
   uint32_t seen = 0;

@@ -359,15 +359,8 @@ static void share_weights(GArray *operators) {
   pt_map64_clear(&all);
 }
 
-/* A normalization's scale of one number, as it is, is for one channel: another number of them does
- * not run. */
-static bool is_for_one_channel(const PtWalkTemplate *t) {
-  return g_str_equal(t->op, "InstanceNormalization") && t->n_slots > 1 &&
-         t->slots[1].kind == PT_SLOT_REAL;
-}
-
 static bool is_by_types(const PtWalkTemplate *t) {
-  return t->kind > PT_WALK_FLATTEN || is_for_one_channel(t);
+  return t->kind > PT_WALK_FLATTEN;
 }
 
 /* ---- operators by the types of a piece --------------------------------------------------------
@@ -426,8 +419,7 @@ static void add_rows(ByType *b, const PtWalkTemplate *t, PtOperator *op, GArray 
   guint n = b->types->len;
   for (guint i = 0; i < n && b->rows < ROWS; i++) {
     PtWalkType x = g_array_index(b->types, PtWalkType, i), out;
-    if ((is_for_one_channel(t) && x.dims[1] != 1) ||
-        !pt_walk_infer(t, 0, (const PtWalkType *[]){&x}, &out) || !add_type(b, &out))
+    if (!pt_walk_infer(t, 0, (const PtWalkType *[]){&x}, &out) || !add_type(b, &out))
       continue;
     op->in[0] = pt_finite_of(&x);
     op->out = pt_finite_of(&out);

@@ -3,20 +3,26 @@
 
 #include <string.h>
 
-/* x -> Erf -> Add `one` -> Mul `half` */
-static PtGraph *piece(const char *first, float one, float half) {
+static PtGraph *new_graph(PtValueId *x) {
   PtGraph *g = pt_graph_new();
   PtDim dims[] = {{4, NULL}};
   PtType type = pt_type_tensor(g, PT_FLOAT, 1, dims);
   pt_graph_set_opset(g, "", 17);
-  PtValueId x = pt_graph_add_input(g, "x", &type);
-  PtValueId a[] = {
-      pt_graph_add_op(g, first, &x, 1),
-      pt_graph_add_constant(g, NULL, pt_graph_tensor_copy(g, PT_FLOAT, 0, NULL, &one))};
-  PtValueId b[] = {
-      pt_graph_add_op(g, "Add", a, 2),
-      pt_graph_add_constant(g, NULL, pt_graph_tensor_copy(g, PT_FLOAT, 0, NULL, &half))};
-  pt_graph_add_output(g, pt_graph_add_op(g, "Mul", b, 2));
+  *x = pt_graph_add_input(g, "x", &type);
+  return g;
+}
+
+static PtValueId add_scalar(PtGraph *g, const char *op, PtValueId x, float value) {
+  PtTensor *t = pt_graph_tensor_copy(g, PT_FLOAT, 0, NULL, &value);
+  return pt_graph_add_op(g, op, (PtValueId[]){x, pt_graph_add_constant(g, NULL, t)}, 2);
+}
+
+/* x -> `first` -> Add `one` -> Mul `half` */
+static PtGraph *piece(const char *first, float one, float half) {
+  PtValueId x;
+  PtGraph *g = new_graph(&x);
+  PtValueId sum = add_scalar(g, "Add", pt_graph_add_op(g, first, &x, 1), one);
+  pt_graph_add_output(g, add_scalar(g, "Mul", sum, half));
   return g;
 }
 
@@ -58,15 +64,9 @@ static void test_elsewhere(void) {
 
 /* x -> `first` -> `op` with `value` -> Relu */
 static PtGraph *with_scalar(const char *first, const char *op, float value) {
-  PtGraph *g = pt_graph_new();
-  PtDim dims[] = {{4, NULL}};
-  PtType type = pt_type_tensor(g, PT_FLOAT, 1, dims);
-  pt_graph_set_opset(g, "", 17);
-  PtValueId x = pt_graph_add_input(g, "x", &type);
-  PtValueId a[] = {
-      pt_graph_add_op(g, first, &x, 1),
-      pt_graph_add_constant(g, NULL, pt_graph_tensor_copy(g, PT_FLOAT, 0, NULL, &value))};
-  PtValueId b = pt_graph_add_op(g, op, a, 2);
+  PtValueId x;
+  PtGraph *g = new_graph(&x);
+  PtValueId b = add_scalar(g, op, pt_graph_add_op(g, first, &x, 1), value);
   pt_graph_add_output(g, pt_graph_add_op(g, "Relu", &b, 1));
   return g;
 }
